@@ -1,0 +1,147 @@
+"""Documents and conversations, to and from disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from newtongue.adapters.tables.files import Reject, read_rows
+from newtongue.core.artefact import Artefact
+from newtongue.core.errors import DataError
+from newtongue.core.rows import Conversation, Document, Message
+
+ROWS_PER_GROUP = 4096
+DOCUMENT_SCHEMA = pa.schema(
+    [(name, pa.string()) for name in ("id", "text", "language", "split", "group", "source", "license")]
+)
+CONVERSATION_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
+        *[(name, pa.string()) for name in ("language", "split", "group", "source", "license", "task")],
+        ("score", pa.float64()),
+        ("flags", pa.list_(pa.string())),
+    ]
+)
+
+
+def read_documents(artefact: Artefact, split: str | None = None) -> Iterator[Document]:
+    """Yield the documents of a corpus, or of files the user brought (all of which count as any split).
+
+    Args:
+        artefact: A sealed Corpus or the user's files.
+        split: `train`, `heldout`, or None for both. A part named in the recipe wins.
+    """
+    for row in _rows(artefact, split):
+        text = row.get("text")
+        if not isinstance(text, str):
+            raise DataError(
+                f"no column `text`; the columns are {', '.join(sorted(map(str, row)))}", place=artefact.name
+            )
+        names = ("id", "language", "split", "group", "source", "license")
+        known = {name: str(row[name]) for name in names if row.get(name) is not None}
+        yield Document(text=text, **{"id": "", "language": "", **known})  # type: ignore[arg-type]
+
+
+def read_conversations(artefact: Artefact, split: str | None = None) -> Iterator[Conversation]:
+    """Yield conversations from a sealed set or from files with `messages`, instruction or prompt columns."""
+    for number, row in enumerate(_rows(artefact, split)):
+        names = ("language", "split", "group", "source", "license", "task")
+        known: dict[str, Any] = {name: str(row[name]) for name in names if row.get(name) is not None}
+        known.setdefault("language", "")
+        score = row.get("score")
+        yield Conversation(
+            id=str(row.get("id", number)),
+            messages=messages_of(row, artefact.name),
+            score=float("nan") if score is None else float(score),
+            flags=tuple(row.get("flags") or ()),
+            **known,
+        )
+
+
+def messages_of(row: dict[str, Any], place: str) -> tuple[Message, ...]:
+    """Return the turns of one row, whatever its column layout (messages, ShareGPT, Alpaca, prompt/completion)."""
+    if isinstance(row.get("messages"), list):
+        return tuple(Message(role=turn["role"], content=turn["content"]) for turn in row["messages"])
+    if isinstance(row.get("conversations"), list):
+        roles = {"human": "user", "gpt": "assistant", "system": "system"}
+        return tuple(Message(role=roles[turn["from"]], content=turn["value"]) for turn in row["conversations"])
+    if "instruction" in row and "output" in row:
+        prompt = "\n\n".join(part for part in (row["instruction"], row.get("input") or "") if part)
+        return Message(role="user", content=prompt), Message(role="assistant", content=row["output"])
+    if "prompt" in row and "completion" in row:
+        return Message(role="user", content=row["prompt"]), Message(role="assistant", content=row["completion"])
+    raise DataError(
+        f"no conversation in the columns {', '.join(sorted(row))}",
+        place=place,
+        expected="messages, conversations, instruction/output or prompt/completion",
+        fix="rename the columns",
+    )
+
+
+def write_documents(folder: Path, documents: Iterable[Document]) -> dict[str, int]:
+    """Write documents into `train-*.parquet` and `heldout-*.parquet`; return the number per split."""
+    return _write(folder, DOCUMENT_SCHEMA, documents)
+
+
+def write_conversations(folder: Path, conversations: Iterable[Conversation]) -> dict[str, int]:
+    """Write conversations into `train-*.parquet` and `heldout-*.parquet`; return the number per split."""
+    return _write(folder, CONVERSATION_SCHEMA, conversations)
+
+
+def write_rejects(file: Path, rejects: Iterable[Reject]) -> dict[str, int]:
+    """Write one JSON line per reject; return the number per reason."""
+    counts: dict[str, int] = {}
+    with open(file, "wb") as stream:
+        for reject in rejects:
+            counts[reject.reason] = counts.get(reject.reason, 0) + 1
+            line = {"place": reject.place, "reason": reject.reason, "content": reject.content}
+            stream.write(orjson.dumps(line) + b"\n")
+    return counts
+
+
+def _rows(artefact: Artefact, split: str | None) -> Iterator[dict[str, Any]]:
+    if artefact.sealed:
+        wanted = artefact.part or split
+        for file in sorted(artefact.path.glob(f"{wanted or '*'}-*.parquet")):
+            for batch in pq.ParquetFile(file).iter_batches(1024):
+                yield from batch.to_pylist()
+        return
+    for _place, row in read_rows(artefact.path):
+        if not isinstance(row, Reject) and (split is None or row.get("split", split) == split):
+            yield row
+
+
+def _write(folder: Path, schema: pa.Schema, rows: Iterable[Any]) -> dict[str, int]:
+    folder.mkdir(parents=True, exist_ok=True)
+    writers: dict[str, pq.ParquetWriter] = {}
+    counts: dict[str, int] = {}
+    iterator = iter(rows)
+    try:
+        while block := list(islice(iterator, ROWS_PER_GROUP)):
+            for split in sorted({row.split for row in block}):
+                chosen = [_plain(row, schema) for row in block if row.split == split]
+                if split not in writers:
+                    file = folder / f"{split}-00000.parquet"
+                    writers[split] = pq.ParquetWriter(file, schema, compression="zstd")
+                writers[split].write_table(pa.Table.from_pylist(chosen, schema))
+                counts[split] = counts.get(split, 0) + len(chosen)
+    finally:
+        for writer in writers.values():
+            writer.close()
+    return counts
+
+
+def _plain(row: Any, schema: pa.Schema) -> dict[str, Any]:
+    values = {name: getattr(row, name) for name in schema.names}
+    if "score" in values and values["score"] != values["score"]:
+        values["score"] = None
+    return values
+
+

@@ -1,0 +1,63 @@
+"""The rows every stage exchanges: documents and conversations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, TypedDict
+
+Split = Literal["train", "heldout"]
+
+
+class Message(TypedDict):
+    """One turn of a conversation."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text.
+
+    Attributes:
+        id: Unique within its corpus; translations share it up to the language.
+        text: NFC text, paragraphs separated by a blank line.
+        language: Tag (`urd_Arab`).
+        split: `train` or `heldout`.
+        group: Key the split was hashed from.
+        source: Where it comes from.
+        license: SPDX name or `unknown`.
+    """
+
+    id: str
+    text: str
+    language: str
+    split: str = "train"
+    group: str = ""
+    source: str = ""
+    license: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    """One conversation, the last message an answer.
+
+    Attributes:
+        id: Unique within its set.
+        messages: Turns in order; roles `system`, `user`, `assistant`.
+        language: Tag of the answers.
+        task: Task type (`qa`, `translation`, …), or "".
+        score: Quality given by a scorer; NaN when none was given.
+        flags: What is doubtful about the row (`language unknown`).
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    language: str
+    split: str = "train"
+    group: str = ""
+    source: str = ""
+    license: str = "unknown"
+    task: str = ""
+    score: float = float("nan")
+    flags: tuple[str, ...] = ()

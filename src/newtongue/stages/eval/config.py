@@ -1,0 +1,93 @@
+"""Settings of the `eval` stage."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, ModelRef, Settings, StageConfig, operational
+
+
+class TextSet(Settings):
+    """Held-out text to score in bits per byte."""
+
+    corpus: CorpusRef
+    """Text; of a Corpus only the held-out side is scored, of files everything."""
+    language: str
+    """Tag of its language."""
+    role: Literal["target", "retention", "replay"]
+    """What it shows: the language taught, a language to keep, or the replay's own domain (shown, never judged)."""
+    max_bytes: int | None = Field(None, ge=1)
+    """Score at most this much, UTF-8 bytes, in row order; None scores all."""
+
+
+class NgramControl(Settings):
+    """A byte n-gram model counted on the training text: what no neural network is needed for."""
+
+    corpus: CorpusRef
+    """Text to count on; only the training side."""
+    order: int = Field(6, ge=1, le=12)
+    """Bytes per n-gram, the predicted one included."""
+
+
+class Generation(Settings):
+    """Prompts to answer greedily, for script fidelity, stopping and loops."""
+
+    data: ConversationsRef
+    """Conversations; of a Conversations artefact only the held-out side. Answers are also scored in bits per byte."""
+    language: str
+    """Tag of the language answers must be in."""
+    prompts: int = Field(60, ge=1)
+    """Prompts to answer, at most."""
+    max_new_tokens: int = Field(160, ge=1)
+    """Longest answer in tokens."""
+    min_script_fraction: float = Field(0.8, ge=0, le=1)
+    """An answer is in the language when at least this share of its letters is in the language's script."""
+
+
+class MultipleChoice(Settings):
+    """A multiple-choice task in one JSONL file: rows with `question`, `choices` and `answer` (index)."""
+
+    path: FileRef
+    """The file."""
+    language: str
+    """Tag of its language."""
+    role: Literal["target", "retention"] = "target"
+    """What it shows."""
+
+
+class EvalConfig(StageConfig):
+    """Measure one model; every item's row is kept."""
+
+    MAKES: ClassVar[str] = "Scores"
+
+    model: ModelRef
+    """Model to measure."""
+    text: dict[str, TextSet] = Field(default_factory=dict)
+    """Name -> held-out text."""
+    ngram_control: dict[str, NgramControl] = Field(default_factory=dict)
+    """Name of a text set -> n-gram control scored on the same bytes."""
+    generation: dict[str, Generation] = Field(default_factory=dict)
+    """Name -> prompts."""
+    choice: dict[str, MultipleChoice] = Field(default_factory=dict)
+    """Name -> multiple-choice task."""
+    window_bytes: int = Field(1024, ge=64)
+    """Text is scored in windows of this many bytes, cut at character boundaries, the same for every model."""
+    max_length: int = Field(1024, ge=16)
+    """Longest sequence shown to the model in tokens; a window that needs more is scored in pieces."""
+    dtype: Literal["bfloat16", "float32"] = "float32"
+    """Arithmetic of the forward pass."""
+    batch: int = operational(16, ge=1)
+    """Sequences per forward pass."""
+    device: Literal["auto", "cpu", "cuda"] = operational("auto")
+    """Where to run."""
+    threads: int | None = operational(None, ge=1)
+    """CPU threads; None takes all cores."""
+
+    def rehearsal(self) -> Self:
+        """Score little text and few prompts."""
+        text = {k: v.model_copy(update={"max_bytes": min(v.max_bytes or 8192, 8192)}) for k, v in self.text.items()}
+        short = {"prompts": 4, "max_new_tokens": 16}
+        generation = {k: v.model_copy(update=short) for k, v in self.generation.items()}
+        return self.model_copy(update={"text": text, "generation": generation})

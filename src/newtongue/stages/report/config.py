@@ -1,0 +1,38 @@
+"""Settings of the `report` stage."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from pydantic import Field
+
+from newtongue.core.config import AnyRef, ScoresRef, StageConfig
+
+
+class ReportConfig(StageConfig):
+    """Show what was gained, what was kept and what it cost, in one page."""
+
+    MAKES: ClassVar[str] = "Report"
+
+    before: ScoresRef
+    """Scores of the base model."""
+    after: ScoresRef
+    """Scores of the final model."""
+    steps: dict[str, ScoresRef] = Field(default_factory=dict)
+    """Scores of models in between, by label, in order."""
+    controls: dict[str, ScoresRef] = Field(default_factory=dict)
+    """Scores of control runs, by label."""
+    stages: list[AnyRef] = Field(default_factory=list)
+    """Artefacts whose cards, counts and costs the report shows, in order."""
+    max_retention_loss: float = Field(0.03, ge=0)
+    """Kept languages may get worse by this share of bits per byte before the verdict says so."""
+    gate: bool = False
+    """Whether a failed verdict ends the run with exit code 6."""
+    title: str = ""
+    """Heading; empty takes the recipe's."""
+    confidence: float = Field(0.95, gt=0.5, lt=1)
+    """Coverage of the intervals."""
+    bootstrap_draws: int = Field(2000, ge=200)
+    """Draws of the paired bootstrap."""
+    seed: int = 0
+    """Seed of the bootstrap."""

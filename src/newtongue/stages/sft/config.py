@@ -1,0 +1,59 @@
+"""Settings of the `sft` stage."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from newtongue.core.config import ConversationsRef, ModelRef, StageConfig, operational
+from newtongue.core.training import Lora
+
+
+class SftConfig(StageConfig):
+    """Fine-tune on conversations: loss on answers only, the stop token always among them."""
+
+    MAKES: ClassVar[str] = "Model"
+
+    model: ModelRef
+    """Model to fine-tune."""
+    data: ConversationsRef
+    """Conversations in the target language; only the training side is read."""
+    english: ConversationsRef | None = None
+    """Conversations in the kept language, mixed in at `english_share`."""
+    english_share: float = Field(0.2, ge=0, lt=1)
+    """Share of training conversations from `english`, when given."""
+    epochs: float = Field(2.0, gt=0)
+    """Passes over `data`."""
+    sequence_length: int = Field(1024, ge=16)
+    """Longest conversation in tokens; longer ones are set aside and counted."""
+    tokens_per_step: int = Field(8192, ge=8)
+    """Tokens per optimiser step, prompts and padding included."""
+    learning_rate: float = Field(2e-4, gt=0)
+    """Peak learning rate."""
+    warmup_fraction: float = Field(0.05, ge=0, le=1)
+    """Share of steps over which the learning rate rises from 0."""
+    weight_decay: float = Field(0.01, ge=0)
+    """Decoupled weight decay of matrices."""
+    max_grad_norm: float = Field(1.0, gt=0)
+    """Gradients are clipped to this norm."""
+    chat_template: str = "keep"
+    """`keep` the model's own (chatml where it has none), `chatml`, or the path of a template file."""
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    """Arithmetic of forward and backward passes."""
+    lora: Lora | None = None
+    """Train adapters instead of every weight."""
+    seed: int = 0
+    """Seed of data order."""
+    micro_batch: int = operational(16, ge=1)
+    """Conversations per device and forward pass."""
+    save_every_seconds: float = operational(60.0, gt=0)
+    """Time between checkpoints for resuming, seconds."""
+    device: Literal["auto", "cpu", "cuda"] = operational("auto")
+    """Where to train."""
+    threads: int | None = operational(None, ge=1)
+    """CPU threads; None takes all cores."""
+
+    def rehearsal(self) -> Self:
+        """One short pass."""
+        return self.model_copy(update={"epochs": min(self.epochs, 1.0), "sequence_length": min(self.sequence_length, 256)})

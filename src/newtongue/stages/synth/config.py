@@ -1,0 +1,77 @@
+"""Settings of the `synth` stage."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from newtongue.core.config import ConversationsRef, CorpusRef, Secret, Settings, StageConfig, operational
+
+
+class Teacher(Settings):
+    """A model that answers: any OpenAI-compatible chat endpoint, or the shipped offline stand-in."""
+
+    url: str | None = operational(None)
+    """Base URL up to and including `/v1`, or `env:NAME` that holds it."""
+    serve: Literal["offline"] | None = None
+    """`offline` starts the shipped stand-in teacher on loopback for the time of the stage."""
+    model: str = "offline"
+    """Model name sent with every request."""
+    api_key: Secret | None = None
+    """`env:NAME` of the key, when the endpoint wants one."""
+    temperature: float = Field(1.0, ge=0, le=2)
+    """Sampling temperature."""
+    max_tokens: int = Field(512, ge=1)
+    """Longest answer in tokens."""
+    usd_per_million_input_tokens: float = Field(0.0, ge=0)
+    """Price of prompt tokens."""
+    usd_per_million_output_tokens: float = Field(0.0, ge=0)
+    """Price of answer tokens."""
+    license: str = "unknown"
+    """Terms the answers come under."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.url is None) == (self.serve is None):
+            raise ValueError("give either `url` or `serve`")
+        return self
+
+
+class SynthConfig(StageConfig):
+    """Let a teacher write instruction data from seed tasks and documents."""
+
+    MAKES: ClassVar[str] = "Conversations"
+
+    teacher: Teacher
+    """Who writes."""
+    language: str
+    """Tag of the language to write in."""
+    seeds: ConversationsRef
+    """Seed tasks: rows with `task`, `instruction`, `input`, `output`."""
+    documents: CorpusRef | None = None
+    """Documents that tasks may be grounded on; only the training side is read."""
+    tasks: dict[str, float] = Field(default_factory=dict)
+    """Task type -> relative weight; empty takes every type of the seeds alike."""
+    rows: int = Field(500, ge=1)
+    """Accepted rows to aim for."""
+    max_requests: int | None = Field(None, ge=1)
+    """Give up after this many requests; None allows three per row."""
+    exemplars: int = Field(3, ge=1, le=10)
+    """Seed tasks shown in each prompt."""
+    max_similarity: float = Field(0.7, gt=0, le=1)
+    """A row whose instruction and input are more similar (ROUGE-L F on Unicode tokens) to an earlier row is dropped."""
+    heldout_fraction: float = Field(0.1, ge=0, lt=1)
+    """Share of groups whose rows go to the held-out side."""
+    seed: int = 0
+    """Seed of exemplar draws and request seeds."""
+    concurrency: int = operational(8, ge=1)
+    """Requests in flight at most."""
+    timeout_seconds: float = operational(120.0, gt=0)
+    """Time after which a request is tried again."""
+    max_attempts: int = operational(5, ge=1)
+    """Attempts per request, the first included."""
+
+    def rehearsal(self) -> Self:
+        """Ask for forty rows."""
+        return self.model_copy(update={"rows": min(self.rows, 40)})

@@ -1,0 +1,38 @@
+"""Settings of the `tokenizer` stage."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import Field
+
+from newtongue.core.config import CorpusRef, ModelRef, StageConfig
+
+
+class TokenizerConfig(StageConfig):
+    """Add tokens of the target language to a model, leaving every old id as it was."""
+
+    MAKES: ClassVar[str] = "Model"
+
+    model: ModelRef
+    """Model to expand."""
+    corpus: CorpusRef
+    """Text the new tokens are learnt on; only its training side is read."""
+    protect: list[CorpusRef] = Field(default_factory=list)
+    """Text whose token ids must not change, beside the shipped English, source code and chat samples."""
+    new_tokens: int = Field(1200, ge=0)
+    """Tokens to add at most."""
+    min_count: int = Field(2, ge=1)
+    """A token is added only when it occurs at least this often in the corpus."""
+    max_token_chars: int = Field(16, ge=1)
+    """Longest new token in characters."""
+    init: Literal["subword_mean", "mean", "random_normal"] = "subword_mean"
+    """How new rows start: mean of the old pieces, mean row, or draws around the mean."""
+    pad_rows_to: int = Field(64, ge=1)
+    """The embedding matrix gets a multiple of this many rows."""
+    seed: int = 0
+    """Seed of random initialisers."""
+
+    def rehearsal(self) -> Self:
+        """Add a hundred tokens."""
+        return self.model_copy(update={"new_tokens": min(self.new_tokens, 100)})

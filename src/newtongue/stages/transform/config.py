@@ -1,0 +1,13 @@
+"""Settings of the `transform` stage, which is announced and not there yet."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from newtongue.core.config import StageConfig
+
+
+class TransformConfig(StageConfig):
+    """Not there yet: a recipe that names this stage is refused before any work."""
+
+    MAKES: ClassVar[str] = "Corpus"
