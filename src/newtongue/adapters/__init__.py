@@ -1,0 +1,1 @@
+"""The only place that imports heavy third parties: tables, models, training, teachers."""

@@ -139,6 +139,7 @@ class Secret(_Text):
 
     @classmethod
     def check(cls, text: str) -> Self:
+        """Accept `env:NAME` and nothing else."""
         if not re.fullmatch(r"env:[A-Za-z_][A-Za-z0-9_]*", text):
             raise ValueError("a secret is given as env:NAME, never as its value")
         return cls(text)

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from newtongue.core.config import Settings
 
-TAG = re.compile(r"^(?P<language>[a-z]{3})_(?P<script>[A-Z][a-z]{3})(?:-x-(?P<variant>[a-z0-9]{1,8}(?:-[a-z0-9]{1,8})*))?$")
+TAG = re.compile(
+    r"^(?P<language>[a-z]{3})_(?P<script>[A-Z][a-z]{3})(?:-x-(?P<variant>[a-z0-9]{1,8}(?:-[a-z0-9]{1,8})*))?$"
+)
 
 
 class LanguageCard(Settings):

@@ -1,0 +1,1 @@
+"""Published algorithms as pure functions over text, numbers and arrays; no files, no network, no models."""

@@ -1,0 +1,1 @@
+"""Things to do with a model or a folder outside a recipe; one plain function each."""

@@ -1,0 +1,1 @@
+"""Engines that run the same plan over many processes or machines."""

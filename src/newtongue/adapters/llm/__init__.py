@@ -1,0 +1,1 @@
+"""Any OpenAI-compatible endpoint, and the ledger that keeps every paid answer."""

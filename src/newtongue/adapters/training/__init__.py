@@ -1,0 +1,1 @@
+"""Training loops: the Trainer, adapters of low rank, exact resume."""
