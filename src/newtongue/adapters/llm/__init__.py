@@ -1,1 +1,1 @@
-"""Any OpenAI-compatible endpoint, and the ledger that keeps every paid answer."""
+"""Teachers and judges behind OpenAI-compatible endpoints, and the money they cost."""

@@ -1,0 +1,340 @@
+"""The money book of a store: what is reserved, what was paid, and every answer money bought.
+
+One SQLite file (`ledger.db`, WAL, synchronous FULL) serves all stages and all processes of a store. Amounts are
+integer micro-dollars. Three rules hold at every moment, also after `kill -9` or a power cut:
+
+* *Reserve before sending.* `reserve` fails with `BudgetExceeded` unless settled + reserved + new <= cap.
+* *Nothing paid is lost.* `settle` stores the raw answer and books its price in one transaction.
+* *What is not settled counts as spent.* A reservation whose process died, or whose request timed out, is
+  *stranded*: `stranded()` lists it, `reconcile()` books what the provider's bill says.
+
+Use by the runner::
+
+    ledger = Ledger(store / "ledger.db", cap_micro_usd=micro_usd(5.0))   # None: nothing may cost anything
+    ledger.charge("pretrain", 4_200, "30 s of h100-8")                   # BudgetExceeded when it does not fit
+    ledger.spent()                                                       # settled + reserved, micro-dollars
+    ledger.by_stage()                                                    # {"pretrain": 4200, "synth": 17}
+    ledger.stranded()                                                    # [Stranded(...), ...]
+
+The cap is kept in the file (table `meta`), so a stage that opens `Ledger(path)` without a cap is bound by the
+runner's. `charge` refuses what does not fit and records nothing then: charge a slice of time before using it.
+
+Use by a client::
+
+    with ledger.writing():                      # optional: several calls in one durable transaction
+        attempt = ledger.reserve("synth", key, worst_case)
+    ...send...
+    ledger.settle(attempt, price, Response(status=200, body=raw, complete=True))
+    ledger.answer(key)                          # Answer or None; a complete answer is never paid twice
+
+One `Ledger` object may be used from several threads; one thread at a time writes.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from newtongue.core.budget import MICRO
+from newtongue.core.errors import BudgetExceeded, Corrupt
+
+KEEP_CAP: Final = -1
+"""Passed as cap: keep the cap the file already has."""
+BUSY_SECONDS: Final = 60.0
+"""How long one process waits for another's transaction."""
+
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS total (
+    stage TEXT PRIMARY KEY, settled INTEGER NOT NULL, reserved INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS charge (
+    id INTEGER PRIMARY KEY, stage TEXT NOT NULL, micro_usd INTEGER NOT NULL, what TEXT NOT NULL, at REAL NOT NULL);
+CREATE TABLE IF NOT EXISTS attempt (
+    id INTEGER PRIMARY KEY, key TEXT NOT NULL, stage TEXT NOT NULL, number INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('open', 'unknown', 'settled')),
+    reserved INTEGER NOT NULL, micro_usd INTEGER, holder TEXT NOT NULL,
+    status INTEGER, complete INTEGER NOT NULL DEFAULT 0, body BLOB, note TEXT, sent_at REAL NOT NULL, done_at REAL);
+CREATE INDEX IF NOT EXISTS attempt_key ON attempt (key);
+CREATE INDEX IF NOT EXISTS attempt_unsettled ON attempt (state) WHERE state != 'settled';
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What came back for one attempt.
+
+    Attributes:
+        status: HTTP status; 0 when there was none.
+        body: Raw bytes of the body, as received.
+        complete: Whether this is the request's final answer: it will never be sent again.
+        note: Short reason when it is not (`server error`, `truncated JSON`).
+    """
+
+    status: int
+    body: bytes = b""
+    complete: bool = False
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A complete answer that has been paid for.
+
+    Attributes:
+        key: The request's key.
+        status: HTTP status.
+        body: Raw bytes of the body, as received.
+        micro_usd: Its price.
+    """
+
+    key: str
+    status: int
+    body: bytes
+    micro_usd: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stranded:
+    """A reservation nobody will settle: counted as spent until it is reconciled.
+
+    Attributes:
+        id: Number to give to `reconcile`.
+        stage: Who reserved it.
+        key: The request's key.
+        micro_usd: The amount reserved.
+        why: `process ended` or the note of the failure (`timeout`).
+    """
+
+    id: int
+    stage: str
+    key: str
+    micro_usd: int
+    why: str
+
+
+class Ledger:
+    """The money book behind one file; see the module's docstring for the rules and the uses."""
+
+    def __init__(self, path: Path, cap_micro_usd: int | None = KEEP_CAP) -> None:
+        """Open or create the book.
+
+        Args:
+            path: The file; its folder must exist and be on a local disk.
+            cap_micro_usd: The most the store may ever spend. None: nothing may cost anything.
+                Left out: the cap already written in the file (none in a new file).
+
+        Raises:
+            Corrupt: The file is not a ledger.
+        """
+        self.path = path
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._holder = _holder(os.getpid())
+        try:
+            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.executescript(SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise Corrupt(
+                f"this is not a usable ledger ({error})", place=str(path), fix="restore it from a copy"
+            ) from None
+        if cap_micro_usd != KEEP_CAP:
+            with self.writing():
+                self._run("INSERT OR REPLACE INTO meta VALUES ('cap_micro_usd', ?)", cap_micro_usd)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Make every call inside one durable transaction; a refused reservation leaves the others standing."""
+        with self._lock:
+            if self._depth == 0:
+                self._run("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._run("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._run("COMMIT")
+
+    def cap(self) -> int | None:
+        """Return the cap in micro-dollars, or None when nothing may cost anything."""
+        row = self._one("SELECT value FROM meta WHERE name = 'cap_micro_usd'")
+        return row[0] if row else None
+
+    def spent(self) -> int:
+        """Return settled plus reserved micro-dollars of the store's whole life."""
+        return int(self._one("SELECT COALESCE(SUM(settled + reserved), 0) FROM total")[0])
+
+    def by_stage(self) -> dict[str, int]:
+        """Return settled plus reserved micro-dollars per stage, ordered by name."""
+        return {
+            stage: amount for stage, amount in self._all("SELECT stage, settled + reserved FROM total ORDER BY stage")
+        }
+
+    def charge(self, stage: str, micro_usd: int, what: str) -> None:
+        """Book a cost that is not a request (a slice of machine time), before it is used up.
+
+        Raises:
+            BudgetExceeded: It does not fit under the cap; nothing was booked.
+        """
+        with self.writing():
+            self._require_room(micro_usd, what)
+            self._run(
+                "INSERT INTO charge (stage, micro_usd, what, at) VALUES (?, ?, ?, ?)",
+                stage,
+                micro_usd,
+                what,
+                time.time(),
+            )
+            self._add(stage, settled=micro_usd, reserved=0)
+
+    def reserve(self, stage: str, key: str, micro_usd: int) -> int:
+        """Set money aside for one attempt at a request, before it is sent; return the attempt's number.
+
+        Raises:
+            BudgetExceeded: settled + reserved + `micro_usd` would pass the cap; nothing was written.
+        """
+        with self.writing():
+            self._require_room(micro_usd, "the next request")
+            number = self._one("SELECT COUNT(*) FROM attempt WHERE key = ?", key)[0] + 1
+            row = self._run(
+                "INSERT INTO attempt (key, stage, number, state, reserved, holder, sent_at)"
+                " VALUES (?, ?, ?, 'open', ?, ?, ?)",
+                *(key, stage, number, micro_usd, self._holder, time.time()),
+            )
+            self._add(stage, settled=0, reserved=micro_usd)
+            return int(row.lastrowid or 0)
+
+    def settle(self, attempt: int, micro_usd: int, response: Response) -> None:
+        """Store what came back and turn the reservation into a charge, in one transaction."""
+        with self.writing():
+            stage, reserved = self._open(attempt)
+            self._run(
+                "UPDATE attempt SET state = 'settled', micro_usd = ?, status = ?, complete = ?, body = ?, note = ?,"
+                " done_at = ? WHERE id = ?",
+                *(micro_usd, response.status, int(response.complete), zlib.compress(response.body, 6)),
+                *(response.note, time.time(), attempt),
+            )
+            self._add(stage, settled=micro_usd, reserved=-reserved)
+
+    def leave_unknown(self, attempt: int, note: str) -> None:
+        """Say that nobody knows whether an attempt was billed (`timeout`); its reservation stays counted."""
+        with self.writing():
+            self._open(attempt)
+            self._run(
+                "UPDATE attempt SET state = 'unknown', note = ?, done_at = ? WHERE id = ?", note, time.time(), attempt
+            )
+
+    def answer(self, key: str) -> Answer | None:
+        """Return the complete answer to a request, or None when it has none yet."""
+        row = self._one("SELECT status, body, micro_usd FROM attempt WHERE key = ? AND complete = 1 ORDER BY id", key)
+        return Answer(key, row[0], zlib.decompress(row[1]), row[2]) if row else None
+
+    def attempts(self, key: str) -> int:
+        """Return how often a request has been sent, in all processes."""
+        return int(self._one("SELECT COUNT(*) FROM attempt WHERE key = ?", key)[0])
+
+    def stranded(self) -> list[Stranded]:
+        """Return the reservations that nobody will settle, oldest first."""
+        rows = self._all(
+            "SELECT id, stage, key, reserved, state, note, holder FROM attempt WHERE state != 'settled' ORDER BY id"
+        )
+        return [
+            Stranded(id_, stage, key, reserved, note if state == "unknown" else "process ended")
+            for id_, stage, key, reserved, state, note, holder in rows
+            if state == "unknown" or not _is_alive(holder)
+        ]
+
+    def reconcile(self, attempt: int, micro_usd: int) -> None:
+        """Book what the provider's bill says a stranded attempt cost (0 when it was not billed)."""
+        with self.writing():
+            stage, reserved = self._open(attempt)
+            self._run(
+                "UPDATE attempt SET state = 'settled', micro_usd = ?, done_at = ? WHERE id = ?",
+                micro_usd,
+                time.time(),
+                attempt,
+            )
+            self._add(stage, settled=micro_usd, reserved=-reserved)
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._db.close()
+
+    def _require_room(self, micro_usd: int, what: str) -> None:
+        if micro_usd == 0:
+            return
+        cap, spent = self.cap(), self.spent()
+        if cap is None:
+            raise BudgetExceeded(
+                f"{what} costs ${micro_usd / MICRO:.6f} and the recipe sets no budget",
+                fix="set `budget: {usd: …}` in the recipe and run again; finished work is kept",
+            )
+        if spent + micro_usd > cap:
+            used = f"${spent / MICRO:.6f} of ${cap / MICRO:.6f} are spent or reserved"
+            raise BudgetExceeded(
+                f"{what} may cost ${micro_usd / MICRO:.6f}; {used}",
+                fix="raise `budget.usd` in the recipe and run again; finished work is kept and nothing is paid twice",
+            )
+
+    def _open(self, attempt: int) -> tuple[str, int]:
+        row = self._one("SELECT stage, reserved, state FROM attempt WHERE id = ?", attempt)
+        if not row or row[2] == "settled":
+            raise ValueError(f"attempt {attempt} is not open")
+        return row[0], row[1]
+
+    def _add(self, stage: str, *, settled: int, reserved: int) -> None:
+        self._run(
+            "INSERT INTO total VALUES (?, ?, ?) ON CONFLICT (stage) DO UPDATE SET"
+            " settled = settled + excluded.settled, reserved = reserved + excluded.reserved",
+            *(stage, settled, reserved),
+        )
+
+    def _run(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        return self._db.execute(sql, values)
+
+    def _one(self, sql: str, *values: Any) -> Any:
+        with self._lock:
+            return self._run(sql, *values).fetchone()
+
+    def _all(self, sql: str, *values: Any) -> list[Any]:
+        with self._lock:
+            return self._run(sql, *values).fetchall()
+
+
+def _holder(pid: int) -> str:
+    """Return a name for a process that is not reused when its number is."""
+    return f"{pid}:{_started(pid)}"
+
+
+def _is_alive(holder: str) -> bool:
+    pid = int(holder.partition(":")[0])
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return holder == _holder(pid)
+
+
+def _started(pid: int) -> str:
+    """Return when a process started, in the kernel's ticks; empty where the system does not say."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return ""
