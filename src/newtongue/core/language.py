@@ -20,6 +20,8 @@ class LanguageCard(Settings):
     """ISO 639-3 and script, `urd_Arab`; `-x-` adds a dialect."""
     name: str
     """English name."""
+    generic: bool = False
+    """Whether the card was derived from the script and the registry of languages, not written and checked."""
     autonym: str = ""
     """Name in the language itself."""
     direction: str = Field("ltr", pattern="^(ltr|rtl)$")

@@ -143,5 +143,3 @@ def _plain(row: Any, schema: pa.Schema) -> dict[str, Any]:
     if "score" in values and values["score"] != values["score"]:
         values["score"] = None
     return values
-
-

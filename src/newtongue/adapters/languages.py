@@ -1,0 +1,116 @@
+"""Language cards: facts of one language as data, shipped or derived from its script."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import yaml
+
+from newtongue.core.errors import RecipeError
+from newtongue.core.language import TAG, LanguageCard
+
+CARDS = files("newtongue") / "languages"
+PRIVATE_USE = ("qaa", "qtz")
+"""First and last ISO 639-3 code for private use: an invented or unlisted language has no entry to look up."""
+
+
+@cache
+def load_card(tag: str) -> LanguageCard:
+    """Return the card of a language.
+
+    A shipped card is read from `newtongue/languages`. Without one, a generic card is made from what is known
+    of the script (letters, direction, digits, sentence marks) and of the language (its name, its code in the
+    bundled identifier); it has `generic: true`, no stop words and no lead characters. A dialect (`-x-`) takes
+    the card of its language under its own tag.
+
+    Args:
+        tag: ISO 639-3 code and script (`urd_Arab`).
+
+    Raises:
+        RecipeError: The tag has another form, or its language or script is unknown; the nearest tag is named.
+
+    Example:
+        >>> load_card("urd_Arab").direction
+        'rtl'
+        >>> load_card("yor_Latn").generic
+        True
+    """
+    match = TAG.match(tag)
+    if match is None:
+        raise _unknown(tag, f"`{tag}` is not a language tag")
+    plain = f"{match['language']}_{match['script']}"
+    facts = _shipped(plain) or _generic(match["language"], match["script"])
+    return LanguageCard.model_validate({**facts, "tag": tag})
+
+
+def shipped_tags() -> list[str]:
+    """Return the tags of the shipped cards, sorted."""
+    names = (entry.name.removesuffix(".yaml") for entry in CARDS.iterdir() if entry.name.endswith(".yaml"))
+    return sorted(name for name in names if TAG.match(name))
+
+
+def _shipped(tag: str) -> dict[str, Any] | None:
+    if tag not in shipped_tags():
+        return None
+    facts = _read(f"{tag}.yaml")
+    ranges = {script["name"]: script.get("ranges", []) for script in _scripts().values()}
+    return {"script_ranges": [pair for name in facts["scripts"] for pair in ranges[name]], **facts}
+
+
+def _generic(language: str, script: str) -> dict[str, Any]:
+    """Return what the script and the registry of languages say."""
+    import langcodes
+
+    entry = _scripts().get(script)
+    known = langcodes.Language.get(language)
+    private = PRIVATE_USE[0] <= language <= PRIVATE_USE[1]
+    if entry is None or not (private or known.is_valid()):
+        what = f"the script `{script}`" if entry is None else f"the language `{language}`"
+        raise _unknown(f"{language}_{script}", f"{what} of the tag `{language}_{script}` is unknown")
+    parts = [_scripts()[part] for part in entry.get("parts", [script])]
+    usual = private or known.maximize().script == script
+    return {
+        "generic": True,
+        "name": language if private else known.display_name(),
+        "autonym": known.autonym() if usual and not private else "",
+        "direction": parts[0]["direction"],
+        "spaces": entry.get("spaces", all(part["spaces"] for part in parts)),
+        "scripts": [part["name"] for part in parts],
+        "script_ranges": [pair for part in parts for pair in part["ranges"]],
+        "sentence_marks": parts[0]["sentence_marks"],
+        "digits": parts[0].get("digits", ""),
+        "lid": _identifier_code(language) if usual else "",
+    }
+
+
+def _identifier_code(language: str) -> str:
+    """Return the label of a language in the bundled identifier, or "" when it has none."""
+    import langcodes
+
+    identifier = _read("identifier.yaml")
+    code = identifier["aliases"].get(language) or langcodes.standardize_tag(language, macro=True)
+    return code if code in identifier["labels"] else ""
+
+
+def _unknown(tag: str, problem: str) -> RecipeError:
+    near = get_close_matches(tag, shipped_tags(), n=3, cutoff=0.5)
+    return RecipeError(
+        problem,
+        expected="ISO 639-3 code, underscore, ISO 15924 script, as in urd_Arab",
+        fix=f"did you mean {' or '.join(near)}?" if near else "look the code up at https://iso639-3.sil.org",
+    )
+
+
+@cache
+def _scripts() -> Mapping[str, dict[str, Any]]:
+    return _read("scripts.yaml")
+
+
+@cache
+def _read(name: str) -> dict[str, Any]:
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load((CARDS / name).read_text("utf-8"), Loader=loader)
