@@ -20,6 +20,10 @@ class Source(Settings):
     """Column that holds the text."""
     language: str | None = None
     """Tag of rows that state none; None takes the stage's `language`."""
+    only: dict[str, list[str]] = Field(default_factory=dict)
+    """Column -> values; only rows with one of these values are read."""
+    exclude: dict[str, list[str]] = Field(default_factory=dict)
+    """Column -> values; rows with one of these values are not read."""
 
 
 class NearDuplicates(Settings):

@@ -1,0 +1,96 @@
+"""Next-token loss of a causal model without ever holding the logits of a whole batch.
+
+Shapes: `N` tokens, `D` hidden size, `V` rows of the output embedding.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+IGNORED = -100
+PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "phi3", "olmo2", "gemma3_text"})
+"""Architectures whose logits are the last hidden state times the output embedding and nothing else."""
+
+
+class LanguageModelLoss(nn.Module):
+    """A causal language model whose forward pass returns losses, so that one call holds the whole graph."""
+
+    def __init__(self, model: nn.Module, *, chunk_tokens: int = 1024) -> None:
+        """Wrap `model`; the head is applied to `chunk_tokens` tokens at a time where the architecture is known."""
+        super().__init__()
+        self.model, self._chunk_tokens = model, chunk_tokens
+        config: Any = model.config
+        capped = getattr(config, "final_logit_softcapping", None)
+        self._fused = config.model_type in PLAIN_HEADS and not capped and not hasattr(model, "peft_config")
+
+    def forward(self, input_ids: Tensor, labels: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the scaled sum of losses and the loss of every token.
+
+        Args:
+            input_ids: Tokens, `B x T`.
+            labels: The token after each, `B x T`; -100 where it carries no loss.
+            scale: Factor of the sum, usually one over the labelled tokens of the optimiser step.
+
+        Returns:
+            A scalar to differentiate, and the losses in nats without gradient, `B x T`, 0 where masked.
+        """
+        if self._fused:
+            hidden = self.model.model(input_ids=input_ids, use_cache=False).last_hidden_state
+            flat = hidden.reshape(-1, hidden.shape[-1])
+            loss, nll = _LinearCrossEntropy.apply(
+                flat, self.model.lm_head.weight, labels.reshape(-1), scale, self._chunk_tokens
+            )
+            return loss, nll.view_as(labels)
+        logits = self.model(input_ids=input_ids, use_cache=False).logits.float()
+        nll = functional.cross_entropy(logits.flatten(0, 1), labels.reshape(-1), ignore_index=IGNORED, reduction="none")
+        return nll.sum() * scale, nll.detach().view_as(labels)
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    """Output projection and cross-entropy in one, chunk by chunk, gradients computed on the way forward.
+
+    Source: the linear cross-entropy of Liger Kernel (Hsu et al. 2024, arXiv 2410.10989, section 3.2), in plain torch.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, scale: Tensor, chunk_tokens: int
+    ) -> tuple[Tensor, Tensor]:
+        dtype = torch.get_autocast_dtype(hidden.device.type) if torch.is_autocast_enabled(hidden.device.type) else None
+        matrix = weight.to(dtype) if dtype else weight
+        inputs = hidden.to(matrix.dtype)
+        nll = torch.zeros(labels.shape, dtype=torch.float32, device=hidden.device)
+        grad_hidden = torch.empty_like(inputs)
+        grad_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        with torch.autocast(hidden.device.type, enabled=False):
+            for start in range(0, len(labels), chunk_tokens):
+                rows = slice(start, start + chunk_tokens)
+                logits = torch.mm(inputs[rows], matrix.t()).float()
+                nll[rows], gradient = _cross_entropy(logits, labels[rows], scale)
+                gradient = gradient.to(matrix.dtype)
+                torch.mm(gradient, matrix, out=grad_hidden[rows])
+                if grad_weight is not None:
+                    grad_weight += torch.mm(gradient.t(), inputs[rows])
+        ctx.save_for_backward(grad_hidden.to(hidden.dtype), grad_weight)
+        ctx.mark_non_differentiable(nll)
+        return nll.sum() * scale, nll
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor, _grad_nll: Tensor) -> tuple[Tensor | None, ...]:
+        grad_hidden, grad_weight = ctx.saved_tensors
+        return grad_hidden * grad_loss, None if grad_weight is None else grad_weight * grad_loss, None, None, None
+
+
+def _cross_entropy(logits: Tensor, labels: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the losses and, in the memory of `logits`, the gradient of their scaled sum."""
+    kept = labels != IGNORED
+    target = labels.clamp(min=0)[:, None]
+    normaliser = torch.logsumexp(logits, dim=-1, keepdim=True)
+    nll = (normaliser - logits.gather(1, target))[:, 0] * kept
+    gradient = logits.sub_(normaliser).exp_()
+    gradient.scatter_add_(1, target, torch.full_like(target, -1, dtype=gradient.dtype))
+    return nll, gradient.mul_((kept * scale)[:, None])

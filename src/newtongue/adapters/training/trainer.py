@@ -1,0 +1,322 @@
+"""The training loop: a `transformers.Trainer` whose data, schedule and checkpoints are functions of the step.
+
+One item of the data loader is one whole optimiser step. It is cut into micro-batches here, so the
+micro-batch, the device and the number of kills change speed and rounding, never data or order.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from math import log
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+from transformers import Trainer, TrainerCallback, TrainingArguments
+
+from newtongue.adapters.hf.quiet import silence
+from newtongue.adapters.training.checkpoint import newest_checkpoint, read_checkpoint, write_checkpoint
+from newtongue.adapters.training.loss import IGNORED, LanguageModelLoss
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The sequences of one optimiser step.
+
+    Attributes:
+        inputs: Token ids, `S x T`.
+        labels: The token that follows each, `S x T`; -100 where it carries no loss.
+        sources: Number of the source each sequence comes from, `S`.
+    """
+
+    inputs: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    sources: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is trained, as functions of the step.
+
+    Attributes:
+        steps: Optimiser steps in all.
+        batch: Step -> sequences.
+        rate: Step -> share of the peak learning rate.
+        tokens_per_step: Tokens of one step, for progress and the log.
+        sources: Name of each source number.
+        bytes_per_token: Mean UTF-8 bytes of a labelled token of each source, for bits per byte; 0 when unknown.
+    """
+
+    steps: int
+    batch: Callable[[int], Batch]
+    rate: Callable[[int], float]
+    tokens_per_step: int
+    sources: Sequence[str]
+    bytes_per_token: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How it is trained. The last four change speed and place, never the result beyond rounding."""
+
+    learning_rate: float
+    embedding_learning_rate: float
+    weight_decay: float
+    max_grad_norm: float
+    dtype: Literal["bfloat16", "float32"] = "bfloat16"
+    betas: tuple[float, float] = (0.9, 0.95)
+    seed: int = 0
+    micro_batch: int = 8
+    save_every_seconds: float = 60.0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    progress: Callable[..., None] = lambda *_, **__: None
+
+
+def train(model: nn.Module, plan: Plan, settings: Settings, scratch: Path) -> list[dict[str, Any]]:
+    """Train a causal language model in place, going on from the newest checkpoint in `scratch` if there is one.
+
+    Args:
+        model: Float32 weights; those that require a gradient learn.
+        plan: Data and schedule.
+        settings: Optimiser and machine.
+        scratch: Folder for checkpoints.
+
+    Returns:
+        The training log: about 200 evenly spaced lines, the last step always among them.
+    """
+    silence()
+    trainer = StepTrainer(model, plan, settings, scratch)
+    checkpoint = newest_checkpoint(trainer.checkpoints)
+    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    return trainer.records
+
+
+class StepTrainer(Trainer):
+    """A `Trainer` that asks its plan for the batch and the learning rate of every step."""
+
+    def __init__(self, model: nn.Module, plan: Plan, settings: Settings, scratch: Path) -> None:
+        """Wrap `model` with its loss and prepare an empty log; nothing is trained yet."""
+        self.plan, self.how, self.checkpoints = plan, settings, scratch / "checkpoints"
+        self.records: list[dict[str, Any]] = []
+        self._log_every = max(1, plan.steps // 200)
+        self._sums = torch.zeros(3, len(plan.sources), dtype=torch.float64, device=settings.device)
+        callback = _Clock(settings, plan)
+        super().__init__(
+            model=LanguageModelLoss(model),
+            args=_arguments(plan, settings, scratch),
+            data_collator=lambda rows: rows,
+            callbacks=[callback],
+        )
+        for noisy in list(self.callback_handler.callbacks):
+            if type(noisy).__name__ in ("PrinterCallback", "ProgressCallback"):
+                self.remove_callback(noisy)
+
+    def get_train_dataloader(self) -> Any:
+        """Return the steps that are left, one batch each, prepared in this process."""
+        return _Steps(self)
+
+    def get_batch_samples(self, epoch_iterator: Iterator[Any], *_: Any) -> tuple[list[Any], None]:
+        """Return the next step; `Trainer` need not count its labels."""
+        batch = next(epoch_iterator, None)
+        return ([] if batch is None else [batch]), None
+
+    def floating_point_ops(self, inputs: Any) -> int:
+        """Return 0: work is estimated before training, not counted during it."""
+        return 0
+
+    def log(self, *_: Any, **__: Any) -> None:
+        """Say nothing: the log is a file of the artefact."""
+
+    def _wrap_model(self, model: nn.Module, *_: Any, **__: Any) -> nn.Module:
+        return model
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Make AdamW with four groups: embeddings or not, decayed (matrices) or not."""
+        if self.optimizer is None:
+            groups = parameter_groups(self.model.model, self.how)
+            self.optimizer = torch.optim.AdamW(groups, betas=self.how.betas, eps=1e-8, fused=True)
+        return self.optimizer
+
+    def training_step(self, model: nn.Module, inputs: Batch, *_: Any) -> torch.Tensor:
+        """Run one optimiser step's micro-batches forward and backward and return its mean loss."""
+        step = self.state.global_step
+        torch.manual_seed(self.how.seed * 1_000_003 + step)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["peak"] * self.plan.rate(step)
+        model.train()
+        labelled = max(1, int((inputs.labels != IGNORED).sum()))
+        scale = torch.tensor(1.0 / labelled, device=self.how.device)
+        total = torch.zeros((), device=self.how.device)
+        for start in range(0, len(inputs.inputs), self.how.micro_batch):
+            total += self._micro_batch(model, inputs, slice(start, start + self.how.micro_batch), scale)
+        if (step + 1) % self._log_every == 0 or step + 1 == self.plan.steps:
+            self._record(step)
+        return total
+
+    def _micro_batch(self, model: nn.Module, batch: Batch, rows: slice, scale: torch.Tensor) -> torch.Tensor:
+        device, labels = self.how.device, batch.labels[rows]
+        longest = int((labels != IGNORED).any(axis=0).nonzero()[0].max(initial=0)) + 1
+        ids, targets, sources = (
+            torch.from_numpy(np.ascontiguousarray(part)).to(device, non_blocking=True)
+            for part in (batch.inputs[rows, :longest], labels[:, :longest], batch.sources[rows])
+        )
+        mixed = self.how.dtype == "bfloat16"
+        with torch.autocast(device.type, dtype=torch.bfloat16) if mixed else nullcontext():
+            loss, nll = model(ids, targets, scale)
+        loss.backward()
+        self._sums[0].index_add_(0, sources, nll.sum(dim=1).double())
+        self._sums[1].index_add_(0, sources, (targets != IGNORED).sum(dim=1).double())
+        self._sums[2].index_add_(0, sources, torch.ones_like(sources, dtype=torch.float64))
+        return loss.detach()
+
+    def _record(self, step: int) -> None:
+        nll, tokens, sequences = self._sums.tolist()
+        self.records.append(log_line(self.plan, self.how, step, (nll, tokens, sequences)))
+        self._sums.zero_()
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any = None) -> None:
+        learnt = _learnt(self.model)
+        tensors = {f"weight.{name}": weight for name, weight in learnt.items()}
+        for name, weight in learnt.items():
+            moments = self.optimizer.state[weight]
+            tensors |= {f"{key}.{name}": moments[key] for key in ("exp_avg", "exp_avg_sq")}
+        tensors["log.sums"] = self._sums
+        facts = json.loads(json.dumps({"records": self.records}))
+        write_checkpoint(self.checkpoints, self.state.global_step, tensors, facts | _trainer_state(self.state))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
+        tensors, facts = read_checkpoint(Path(resume_from_checkpoint))
+        with torch.no_grad():
+            for name, weight in _learnt(self.model).items():
+                weight.copy_(tensors[f"weight.{name}"])
+        self._sums.copy_(tensors["log.sums"])
+        self.records = facts["records"]
+        self._moments = {name: value for name, value in tensors.items() if name.startswith("exp_avg")}
+        self._steps_done = float(facts["global_step"])
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None:
+            return
+        for name, weight in _learnt(self.model).items():
+            self.optimizer.state[weight] = {
+                "step": torch.tensor(self._steps_done, device=weight.device),
+                **{key: self._moments[f"{key}.{name}"].to(weight.device) for key in ("exp_avg", "exp_avg_sq")},
+            }
+        del self._moments
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        """Nothing to load: every step sets its own seed."""
+
+
+def parameter_groups(model: nn.Module, settings: Settings) -> list[dict[str, Any]]:
+    """Return AdamW groups: embedding matrices at their own rate; decay for matrices, none for norms and biases.
+
+    Embedding rows and everything with one dimension are not decayed.
+    """
+    embeddings = {id(part.weight) for part in _embedding_layers(model)}
+    groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
+    for name, weight in model.named_parameters():
+        if weight.requires_grad:
+            embedding = id(weight) in embeddings or "trainable_tokens" in name
+            groups.setdefault((embedding, weight.ndim >= 2 and not embedding), []).append(weight)
+    return [
+        {
+            "params": weights,
+            "peak": settings.embedding_learning_rate if embedding else settings.learning_rate,
+            "lr": 0.0,
+            "weight_decay": settings.weight_decay if decayed else 0.0,
+        }
+        for (embedding, decayed), weights in groups.items()
+    ]
+
+
+def log_line(plan: Plan, settings: Settings, step: int, sums: tuple[list[float], ...]) -> dict[str, Any]:
+    """Return one line of the training log from sums of loss, labelled tokens and sequences per source."""
+    nll, tokens, sequences = sums
+    sources: dict[str, Any] = {}
+    for place, name in enumerate(plan.sources):
+        if tokens[place]:
+            loss = nll[place] / tokens[place]
+            sources[name] = {"sequences": int(sequences[place]), "tokens": int(tokens[place]), "loss": round(loss, 6)}
+            if plan.bytes_per_token[place]:
+                sources[name]["bits_per_byte"] = round(loss / log(2) / plan.bytes_per_token[place], 6)
+    return {
+        "step": step + 1,
+        "tokens": (step + 1) * plan.tokens_per_step,
+        "learning_rate": settings.learning_rate * plan.rate(step),
+        "loss": round(sum(nll) / max(1.0, sum(tokens)), 6),
+        "sources": sources,
+    }
+
+
+def _embedding_layers(model: Any) -> list[nn.Module]:
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    return [layer for layer in layers if layer is not None and hasattr(layer, "weight")]
+
+
+def _learnt(model: nn.Module) -> Mapping[str, nn.Parameter]:
+    return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
+
+
+def _trainer_state(state: Any) -> dict[str, Any]:
+    return {"epoch": state.epoch, "max_steps": state.max_steps, "num_train_epochs": 1, "log_history": []}
+
+
+def _arguments(plan: Plan, settings: Settings, scratch: Path) -> TrainingArguments:
+    arguments = TrainingArguments(
+        output_dir=str(scratch / "trainer"),
+        max_steps=plan.steps,
+        per_device_train_batch_size=1,
+        max_grad_norm=settings.max_grad_norm,
+        lr_scheduler_type="constant",
+        use_cpu=settings.device.type == "cpu",
+        seed=settings.seed % 2**32,
+        save_strategy="no",
+        logging_strategy="no",
+        logging_nan_inf_filter=False,
+        ignore_data_skip=True,
+        remove_unused_columns=False,
+        disable_tqdm=True,
+        report_to=[],
+    )
+    arguments._n_gpu = min(1, arguments.n_gpu)
+    return arguments
+
+
+class _Steps:
+    """The steps from the trainer's present one to the last."""
+
+    def __init__(self, trainer: StepTrainer) -> None:
+        self._trainer = trainer
+
+    def __iter__(self) -> Iterator[Batch]:
+        plan = self._trainer.plan
+        return (plan.batch(step) for step in range(self._trainer.state.global_step, plan.steps))
+
+
+class _Clock(TrainerCallback):
+    """Reports progress about once a second and asks for a checkpoint when the last one is old enough."""
+
+    def __init__(self, settings: Settings, plan: Plan) -> None:
+        self._settings, self._plan = settings, plan
+        self._saved = self._told = time.monotonic()
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        now = time.monotonic()
+        if now - self._told >= 1.0 or state.global_step == self._plan.steps:
+            self._told = now
+            per_step = self._plan.tokens_per_step
+            self._settings.progress(state.global_step * per_step, self._plan.steps * per_step, "tokens")
+        if now - self._saved >= self._settings.save_every_seconds and state.global_step < self._plan.steps:
+            control.should_save = True
+
+    def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self._saved = time.monotonic()
+        control.should_save = False
