@@ -14,10 +14,19 @@ def estimate(config: PretrainConfig, counts: Mapping[str, Counts], machine: Mach
         shape = config.model
         body = shape.layers * (4 * shape.hidden_size**2 + 3 * shape.hidden_size * shape.intermediate_size)
         rows = shape.vocabulary * shape.hidden_size
-        makes = Counts(parameters=body + rows * (1 if shape.tied else 2), rows=shape.vocabulary,
-                       hidden=shape.hidden_size, layers=shape.layers, tied=shape.tied)
+        makes = Counts(
+            parameters=body + rows * (1 if shape.tied else 2),
+            rows=shape.vocabulary,
+            hidden=shape.hidden_size,
+            layers=shape.layers,
+            tied=shape.tied,
+        )
     else:
         makes = counts.get(str(config.model), Counts())
     seconds = 6 * makes.parameters * config.tokens / (machine.teraflops * 1e12 * machine.devices)
-    return Estimate(seconds=(seconds / 1.5, seconds + 5, 1.5 * seconds + 20), tokens=config.tokens,
-                    memory_gb=0.5 + 16 * makes.parameters / 1e9, makes=makes)
+    return Estimate(
+        seconds=(seconds / 1.5, seconds + 5, 1.5 * seconds + 20),
+        tokens=config.tokens,
+        memory_gb=0.5 + 16 * makes.parameters / 1e9,
+        makes=makes,
+    )

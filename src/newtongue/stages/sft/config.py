@@ -56,4 +56,6 @@ class SftConfig(StageConfig):
 
     def rehearsal(self) -> Self:
         """One short pass."""
-        return self.model_copy(update={"epochs": min(self.epochs, 1.0), "sequence_length": min(self.sequence_length, 256)})
+        return self.model_copy(
+            update={"epochs": min(self.epochs, 1.0), "sequence_length": min(self.sequence_length, 256)}
+        )

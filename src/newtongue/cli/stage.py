@@ -1,0 +1,24 @@
+"""`newtongue stage`: one stage alone, without a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def command(
+    name: Annotated[str, typer.Argument(help="Stage: corpus, tokenizer, pretrain, …")],
+    out: Annotated[Path, typer.Option(help="The stage directory to make.")],
+    set_: Annotated[list[str] | None, typer.Option("--set", help="A setting: key.sub=value.")] = None,
+) -> None:
+    """Run one stage on your own files; `newtongue explain NAME` lists its settings."""
+    from newtongue.run import recipe as recipes
+    from newtongue.run.reporter import Terminal
+    from newtongue.run.runner import run_stage
+
+    entry = recipes.entry_of(name, name, "newtongue stage")
+    values: dict[str, Any] = recipes.settings_from(set_ or ())
+    config = recipes.check_config(entry.load_config(), values, f"stage {name}")
+    typer.echo(str(run_stage(name, config, out, Terminal())))

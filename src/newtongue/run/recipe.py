@@ -1,0 +1,341 @@
+"""From YAML to typed steps: defaults, overrides, checks. Everything here happens before any work.
+
+A recipe is a document: a header and a mapping of stages. Composition is `extends:` and `--set`, nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from newtongue.core.artefact import PARTS
+from newtongue.core.budget import Budget
+from newtongue.core.config import Ref, Settings, StageConfig, references, set_references
+from newtongue.core.errors import RecipeError
+from newtongue.core.language import Languages
+from newtongue.run import yaml12
+from newtongue.stages import CATALOGUE, Entry
+
+FORMAT = 1
+PATH_STARTS = ("./", "../", "~/")
+
+
+class Header(Settings):
+    """What stands above the stages of a recipe."""
+
+    newtongue: int
+    """Version of the recipe format; 1."""
+    title: str = ""
+    """One line for people."""
+    languages: Languages = Languages()
+    """Default of every stage field `languages`."""
+    budget: Budget = Budget()
+    """What the store may spend."""
+    seed: int = 0
+    """Default of every stage field `seed`."""
+    extends: str | None = None
+    """Recipe this one changes."""
+    stages: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
+    """Name -> settings; null removes a stage of the extended recipe."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of a recipe.
+
+    Attributes:
+        name: Its name in the recipe.
+        entry: Its row of the catalogue.
+        config: Its settings, references resolved to absolute paths or `$stage`.
+    """
+
+    name: str
+    entry: Entry
+    config: StageConfig
+
+    @property
+    def needs(self) -> list[str]:
+        """Names of the stages this one refers to."""
+        return [ref.stage for _, ref in references(self.config) if ref.stage]
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """A checked recipe: steps in an order in which each only needs earlier ones."""
+
+    name: str
+    header: Header
+    steps: tuple[Step, ...]
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    def step(self, name: str) -> Step:
+        """Return the step of that name."""
+        return next(step for step in self.steps if step.name == name)
+
+
+def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
+    """Read, compose and check a recipe.
+
+    Args:
+        path: A YAML file, or the name of a shipped recipe (`demo`).
+        overrides: `key.sub=value` texts; values are YAML. `stages.` may be left out.
+    """
+    file = find(path)
+    document = _compose(file)
+    for override in overrides:
+        _apply(document, override)
+    return build(document, file.stem, str(file))
+
+
+def find(path: str | Path) -> Path:
+    """Return the file of a recipe given as a path or as the name of a shipped one."""
+    shipped = Path(str(resources.files("newtongue"))) / "recipes"
+    candidates = [Path(path), shipped / f"{path}", shipped / f"{path}.yaml"]
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate
+    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
+    raise RecipeError("no such recipe", place=str(path), expected=f"a file, or one of {names}")
+
+
+def build(document: Mapping[str, Any], name: str, place: str) -> Recipe:
+    """Check a recipe given as plain values and return it as typed steps in order."""
+    header = _header(document, place)
+    steps = {key: _step(key, dict(value), header, place) for key, value in header.stages.items() if value is not None}
+    if not steps:
+        raise RecipeError("no stages", place=place, expected="a mapping under `stages:`")
+    for step in steps.values():
+        _check_references(step, steps, place)
+    return Recipe(name, header, tuple(_ordered(steps, place)), document)
+
+
+def rehearse(recipe: Recipe) -> Recipe:
+    """Return the same recipe at rehearsal size: each config's `rehearsal()`, shipped models for hub ids."""
+
+    def shrink(step: Step) -> Step:
+        small = set_references(step.config.rehearsal(), lambda ref: "asset:pico" if ref.is_hub_id else str(ref))
+        return replace(step, config=small)
+
+    return replace(recipe, name=f"{recipe.name}-rehearsal", steps=tuple(shrink(step) for step in recipe.steps))
+
+
+def single(key: str, config: StageConfig, header: Header | None = None) -> Recipe:
+    """Return a recipe of one stage, for `newtongue stage` and the Python verbs."""
+    step = Step(key, entry_of(key, key, "newtongue stage"), _absolute(config))
+    return Recipe(key, header or Header(newtongue=FORMAT), (step,))
+
+
+def entry_of(key: str, name: str, place: str) -> Entry:
+    """Return the catalogue row of a stage key, or say which name was probably meant."""
+    if key not in CATALOGUE:
+        close = get_close_matches(key, CATALOGUE, 1)
+        raise RecipeError(
+            f"no stage {key!r}" + (f"; did you mean {close[0]!r}?" if close else ""),
+            place=f"{place}: stages.{name}",
+            expected=", ".join(CATALOGUE),
+            fix="correct the name, or say `stage: …` beside a name of your own",
+        )
+    entry = CATALOGUE[key]
+    if not entry.ready:
+        ready = ", ".join(k for k, e in CATALOGUE.items() if e.ready)
+        raise RecipeError(f"the stage {key!r} is not there yet", place=f"{place}: stages.{name}", expected=ready)
+    return entry
+
+
+def check_config(kind: type[StageConfig], values: Mapping[str, Any], place: str) -> StageConfig:
+    """Return validated settings, or raise with every problem: unknown keys first, nearest name beside them."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, kind), place=place, fix="newtongue explain KEY shows every setting") from None
+
+
+def assign(document: dict[str, Any], dotted: str, value: Any) -> None:
+    """Set `document[a][b][c]` for `a.b.c`, making mappings on the way; list items are addressed by number."""
+    *parents, last = dotted.split(".")
+    here: Any = document
+    for key in parents:
+        if isinstance(here, list):
+            here = here[int(key)]
+        else:
+            if not isinstance(here.get(key), dict | list):
+                here[key] = {}
+            here = here[key]
+    if isinstance(here, list):
+        here[int(last)] = value
+    else:
+        here[last] = value
+
+
+def _header(document: Mapping[str, Any], place: str) -> Header:
+    if not isinstance(document, Mapping):
+        raise RecipeError("not a mapping", place=place, expected="`newtongue: 1` and `stages:`")
+    if document.get("newtongue") != FORMAT:
+        raise RecipeError(
+            f"`newtongue:` is {document.get('newtongue')!r}", place=place, expected="newtongue: 1 as the first line"
+        )
+    try:
+        return Header.model_validate(document)
+    except ValidationError as error:
+        raise RecipeError(_explain(error, Header), place=place) from None
+
+
+def _step(name: str, values: dict[str, Any], header: Header, place: str) -> Step:
+    entry = entry_of(values.pop("stage", name), name, place)
+    kind = entry.load_config()
+    for shared in ("seed", "languages"):
+        if shared in kind.model_fields and shared not in values:
+            values[shared] = getattr(header, shared)
+    return Step(name, entry, _absolute(check_config(kind, values, f"{place}: stages.{name}")))
+
+
+def _absolute(config: StageConfig) -> StageConfig:
+    return set_references(config, _resolve)  # type: ignore[no-any-return]
+
+
+def _resolve(ref: Ref) -> str:
+    """Return a reference with environment names and relative paths replaced; `$stage`, assets and hub ids stay."""
+    text = str(ref)
+    if text.startswith("env:"):
+        value = os.environ.get(text[4:])
+        if not value:
+            raise RecipeError(f"the environment variable {text[4:]} is not set", fix=f"export {text[4:]}=…")
+        text = value
+    if text.startswith(("$", "asset:")) or (type(ref)(text).is_hub_id and not Path(text).exists()):
+        return text
+    return os.path.abspath(os.path.expanduser(text))
+
+
+def _check_references(step: Step, steps: Mapping[str, Step], place: str) -> None:
+    for where, ref in references(step.config):
+        spot = f"{place}: stages.{step.name}.{where}"
+        if not ref.startswith("$"):
+            continue
+        if ref.stage not in steps:
+            close = get_close_matches(ref.stage or str(ref), steps, 1)
+            hint = f"; did you mean ${close[0]}?" if close else ""
+            raise RecipeError(f"{ref} refers to no stage{hint}", place=spot, expected=", ".join(f"${s}" for s in steps))
+        kind = steps[ref.stage].config.makes()
+        if kind not in ref.kinds:
+            raise RecipeError(f"wants a {' or '.join(ref.kinds)}, but ${ref.stage} makes a {kind}", place=spot)
+        if ref.part and ref.part not in PARTS[kind]:
+            raise RecipeError(
+                f"a {kind} has no part {ref.part!r}", place=spot, expected=", ".join(PARTS[kind]) or "no part"
+            )
+
+
+def _ordered(steps: Mapping[str, Step], place: str) -> list[Step]:
+    """Return the steps in stable topological order: the file's order, each moved behind what it needs."""
+    done: dict[str, Step] = {}
+    path: list[str] = []
+
+    def visit(name: str) -> None:
+        if name in path:
+            raise RecipeError(f"a cycle: {' -> '.join([*path[path.index(name) :], name])}", place=place)
+        if name not in done:
+            path.append(name)
+            for needed in steps[name].needs:
+                visit(needed)
+            path.pop()
+            done[name] = steps[name]
+
+    for name in steps:
+        visit(name)
+    return list(done.values())
+
+
+def _compose(file: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
+    if file.resolve() in seen:
+        raise RecipeError("extends itself", place=str(file))
+    document = yaml12.read(file)
+    if not isinstance(document, dict):
+        raise RecipeError("not a mapping", place=str(file), expected="`newtongue: 1` and `stages:`")
+    document = _anchor(document, file.parent)
+    parent = document.pop("extends", None)
+    if parent is None:
+        return document
+    local = file.parent / str(parent)
+    return _merge(_compose(local if local.is_file() else find(parent), (*seen, file.resolve())), document)
+
+
+def _anchor(value: Any, folder: Path) -> Any:
+    """Return `value` with every relative path made absolute from the folder of the file that says it."""
+    if isinstance(value, str) and value.startswith(PATH_STARTS):
+        return os.path.abspath(folder / os.path.expanduser(value))
+    if isinstance(value, dict):
+        return {key: item if key == "extends" else _anchor(item, folder) for key, item in value.items()}
+    return [_anchor(item, folder) for item in value] if isinstance(value, list) else value
+
+
+def _merge(below: Any, above: Any) -> Any:
+    if isinstance(below, dict) and isinstance(above, dict):
+        return {**below, **{key: _merge(below.get(key), item) for key, item in above.items()}}
+    return above
+
+
+def _apply(document: dict[str, Any], override: str) -> None:
+    dotted, sign, text = override.partition("=")
+    if not sign or not dotted:
+        raise RecipeError(f"--set {override!r} has no `=`", expected="--set key.sub=value")
+    top = dotted.split(".")[0]
+    if top not in Header.model_fields:
+        dotted = f"stages.{dotted}"
+    assign(document, dotted, _anchor(yaml12.parse(text, f"--set {dotted}"), Path.cwd()))
+
+
+def _explain(error: ValidationError, kind: type[Settings]) -> str:
+    problems = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
+    return "; ".join(_problem(problem, kind) for problem in problems)
+
+
+def _problem(problem: Any, kind: type[Settings]) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = _known_keys(kind, problem["loc"][:-1])
+        close = get_close_matches(str(problem["loc"][-1]), known, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}" if known else ""
+        return f"unknown setting {place!r}{hint}"
+    return f"{place}: {problem['msg']}" if place else str(problem["msg"])
+
+
+def _known_keys(kind: type[Settings], loc: tuple[Any, ...]) -> list[str]:
+    for part in loc:
+        field_info = kind.model_fields.get(str(part)) if isinstance(part, str) else None
+        if field_info is not None:
+            inner = [t for t in _types_in(field_info.annotation) if isinstance(t, type) and issubclass(t, Settings)]
+            if inner:
+                kind = inner[0]
+    return list(kind.model_fields)
+
+
+def _types_in(annotation: Any) -> list[Any]:
+    arguments = getattr(annotation, "__args__", ())
+    return [annotation] if not arguments else [t for argument in arguments for t in _types_in(argument)]
+
+
+def settings_from(overrides: Iterable[str]) -> dict[str, Any]:
+    """Return the settings given as `key.sub=value` texts for one stage, paths anchored at the working directory."""
+    settings: dict[str, Any] = {}
+    for override in overrides:
+        dotted, sign, text = override.partition("=")
+        if not sign or not dotted:
+            raise RecipeError(f"--set {override!r} has no `=`", expected="--set key.sub=value")
+        assign(settings, dotted, _anchor(yaml12.parse(text, f"--set {dotted}"), Path.cwd()))
+    return _lists(settings)
+
+
+def _lists(value: Any) -> Any:
+    """Return mappings whose keys count 0, 1, 2, … as lists, so that `sources.0.path=…` makes a list."""
+    if isinstance(value, dict):
+        items = {key: _lists(item) for key, item in value.items()}
+        if items and list(items) == [str(i) for i in range(len(items))]:
+            return list(items.values())
+        return items
+    return value
