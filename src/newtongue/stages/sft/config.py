@@ -28,7 +28,7 @@ class SftConfig(StageConfig):
     sequence_length: int = Field(1024, ge=16)
     """Longest conversation in tokens; longer ones are set aside and counted."""
     tokens_per_step: int = Field(8192, ge=8)
-    """Tokens per optimiser step, prompts and padding included."""
+    """Tokens per optimiser step, prompts included; conversations per step follow from their mean length."""
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate."""
     warmup_fraction: float = Field(0.05, ge=0, le=1)

@@ -1,0 +1,130 @@
+"""`sft`: fine-tune a model on conversations, with loss on the answers and their stop token only."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from newtongue.adapters.hf.chat import choose_template, save_template, stop_id
+from newtongue.adapters.hf.models import end_of_text_id, load_model, load_tokenizer, pick_device, stored_dtype
+from newtongue.adapters.tables import read_conversations, write_rejects
+from newtongue.adapters.training.export import save_model, write_log
+from newtongue.adapters.training.lora import merge_adapters, prepare_trainable
+from newtongue.adapters.training.threads import use_threads
+from newtongue.adapters.training.trainer import Plan, Settings, train
+from newtongue.core.context import Context, Outcome
+from newtongue.core.errors import DataError
+from newtongue.methods.schedule import Schedule
+from newtongue.stages.sft.config import SftConfig
+from newtongue.stages.sft.data import Conversations, Rows, rendered_rows
+
+
+def finetune(config: SftConfig, context: Context) -> Outcome:
+    """Fine-tune on conversations and write the model with its chat template and stop token.
+
+    Source: Ouyang et al. 2022 (arXiv 2203.02155), section 3.5, supervised fine-tuning; loss on answers only
+    as in Touvron et al. 2023 (arXiv 2307.09288), section 3.1.
+    """
+    started = time.monotonic()
+    use_threads(config.threads)
+    source = context[config.model].path
+    tokenizer = load_tokenizer(source)
+    template = choose_template(tokenizer, template_text(config.chat_template))
+    rows = rendered_sources(config, context, tokenizer)
+    plan = training_plan(config, rows, end_of_text_id(tokenizer))
+    device = pick_device(config.device)
+    model = prepare_trainable(load_model(source, "float32", device), config.lora, source)
+    prepared = time.monotonic()
+    log = train(model, plan, settings_of(config, device, context), context.scratch)
+    trained = time.monotonic()
+    save_model(merge_adapters(model), source, context.payload, dtype=stored_dtype(source))
+    save_template(tokenizer, context.payload)
+    write_log(context.payload / "training_log.jsonl", log)
+    write_rejects(context.payload / "set_aside.jsonl", [reject for part in rows for reject in part.rejects])
+    costs = {"prepare_seconds": prepared - started, "train_seconds": trained - prepared}
+    return outcome(rows, plan, log, costs, template)
+
+
+def template_text(wanted: str) -> str:
+    """Return `keep`, `chatml`, or the text of the template file that was named.
+
+    Raises:
+        DataError: The file is not there.
+    """
+    if wanted in ("keep", "chatml"):
+        return wanted
+    file = Path(wanted).expanduser()
+    if not file.is_file():
+        raise DataError("no such chat template file", place=wanted, expected="keep, chatml or the path of a file")
+    return file.read_text("utf-8")
+
+
+def rendered_sources(config: SftConfig, context: Context, tokenizer: Any) -> list[Rows]:
+    """Render the target conversations and, when there are any, the English ones."""
+    stop = stop_id(tokenizer)
+    named = {"target": config.data} | ({"english": config.english} if config.english else {})
+    sources = []
+    for name, ref in named.items():
+        conversations = read_conversations(context[ref], "train")
+        sources.append(rendered_rows(name, conversations, tokenizer, stop, config.sequence_length))
+        facts = {"rows": len(sources[-1].rendered), "set_aside": len(sources[-1].rejects)}
+        context.journal("rendered", source=name, **facts)
+    return sources
+
+
+def training_plan(config: SftConfig, rows: list[Rows], padding: int) -> Plan:
+    """Return data and schedule as functions of the step."""
+    english = config.english_share if len(rows) > 1 else 0.0
+    shares = (1.0 - english, english)[: len(rows)]
+    mean = sum(share * part.tokens / len(part.rendered) for share, part in zip(shares, rows, strict=True))
+    per_step = max(1, round(config.tokens_per_step / mean))
+    wanted = config.epochs * len(rows[0].rendered) / (1.0 - english)
+    per_step = min(per_step, max(1, round(wanted)))
+    steps = max(1, round(wanted / per_step))
+    batch = Conversations(tuple(rows), shares, per_step, padding, config.seed)
+    rate = Schedule(steps, config.warmup_fraction, decay_fraction=1.0, final_fraction=0.0)
+    bytes_per_token = [part.answer_bytes / part.learnt_tokens for part in rows]
+    return Plan(steps, batch, rate, round(per_step * mean), [part.name for part in rows], bytes_per_token)
+
+
+def settings_of(config: SftConfig, device: Any, context: Context) -> Settings:
+    """Return the optimiser's settings."""
+    return Settings(
+        learning_rate=config.learning_rate,
+        embedding_learning_rate=config.learning_rate,
+        weight_decay=config.weight_decay,
+        max_grad_norm=config.max_grad_norm,
+        dtype=config.dtype,
+        seed=config.seed,
+        micro_batch=config.micro_batch,
+        save_every_seconds=config.save_every_seconds,
+        device=device,
+        progress=context.progress,
+    )
+
+
+def outcome(rows: list[Rows], plan: Plan, log: list[dict], costs: dict[str, float], template: str) -> Outcome:
+    """Say what was trained on, what was set aside and how it went."""
+    counts = {"tokens": plan.steps * plan.tokens_per_step, "steps": plan.steps}
+    for part in rows:
+        counts[f"{part.name} conversations"] = len(part.rendered)
+        counts[f"{part.name} set aside"] = len(part.rejects)
+    licences: dict[str, int] = {}
+    for part in rows:
+        for licence, number in part.licences.items():
+            licences[licence] = licences.get(licence, 0) + number
+    metrics = {f"{name}, nats per answer token": facts["loss"] for name, facts in log[-1]["sources"].items()}
+    aside = sum(len(part.rejects) for part in rows)
+    lines = [
+        f"Fine-tuned for {plan.steps} steps; chat template: {template}. Only answers and their stop token carry loss.",
+        *([f"{aside} conversations were set aside; `set_aside.jsonl` says why."] if aside else []),
+    ]
+    return Outcome(
+        counts=counts,
+        metrics=metrics,
+        licences=licences,
+        languages=sorted(set().union(*(part.languages for part in rows))),
+        card=lines,
+        costs=costs | {"tokens_per_second": counts["tokens"] / max(costs["train_seconds"], 1e-9)},
+    )
