@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -18,10 +17,9 @@ from typing import Any
 from newtongue.core import errors as errors_module
 from newtongue.core import manifest
 from newtongue.core.artefact import Artefact
-from newtongue.core.budget import micro_usd
 from newtongue.core.config import StageConfig, references, semantic
 from newtongue.core.context import Outcome
-from newtongue.core.errors import BudgetExceeded, DataError, GateFailed, NewtongueError
+from newtongue.core.errors import DataError, GateFailed
 from newtongue.core.process import FileLock, is_alive
 from newtongue.run import sources, watch, yaml12
 from newtongue.run.job import Job, plain

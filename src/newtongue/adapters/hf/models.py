@@ -147,7 +147,7 @@ class _Draws:
     """One random stream per prompt, blocks of uniform numbers drawn in advance."""
 
     def __init__(self, seed: int, numbers: Sequence[int], device: torch.device, block: int = 256) -> None:
-        from numpy.random import Philox, Generator
+        from numpy.random import Generator, Philox
 
         self._streams = [Generator(Philox(key=[seed & (2**64 - 1), number])) for number in numbers]
         self._device, self._block, self._used = device, block, block

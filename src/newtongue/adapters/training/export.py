@@ -8,8 +8,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from newtongue.adapters.hf.models import DTYPES
 
 CARRIED = (

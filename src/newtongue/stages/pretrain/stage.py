@@ -11,8 +11,8 @@ from newtongue.adapters.tables import read_documents
 from newtongue.adapters.training.export import save_model, write_log
 from newtongue.adapters.training.lora import merge_adapters, prepare_trainable
 from newtongue.adapters.training.shards import Ring
-from newtongue.adapters.training.trainer import Plan, Settings, train
 from newtongue.adapters.training.threads import use_threads
+from newtongue.adapters.training.trainer import Plan, Settings, train
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import RecipeError
 from newtongue.methods.schedule import Schedule
