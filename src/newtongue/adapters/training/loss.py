@@ -19,11 +19,12 @@ PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "phi
 class LanguageModelLoss(nn.Module):
     """A causal language model whose forward pass returns losses, so that one call holds the whole graph."""
 
-    def __init__(self, model: nn.Module, *, chunk_tokens: int = 1024) -> None:
-        """Wrap `model`; the head is applied to `chunk_tokens` tokens at a time where the architecture is known."""
+    def __init__(self, model: nn.Module, *, logits_at_once: int = 1 << 22) -> None:
+        """Wrap `model`; where its architecture is known, at most this many logits (tokens x rows) exist at a time."""
         super().__init__()
-        self.model, self._chunk_tokens = model, chunk_tokens
+        self.model = model
         config: Any = model.config
+        self._chunk_tokens = max(64, logits_at_once // config.get_text_config().vocab_size)
         capped = getattr(config, "final_logit_softcapping", None)
         self._fused = config.model_type in PLAIN_HEADS and not capped and not hasattr(model, "peft_config")
 

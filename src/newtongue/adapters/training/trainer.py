@@ -6,7 +6,6 @@ micro-batch, the device and the number of kills change speed and rounding, never
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -24,6 +23,9 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 from newtongue.adapters.hf.quiet import silence
 from newtongue.adapters.training.checkpoint import newest_checkpoint, read_checkpoint, write_checkpoint
 from newtongue.adapters.training.loss import IGNORED, LanguageModelLoss
+
+LOGITS_AT_ONCE = {"cpu": 1 << 22, "cuda": 1 << 27}
+"""Logits held in float32 at one time: what fits a CPU's cache, and half a gigabyte of a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +111,7 @@ class StepTrainer(Trainer):
         self._sums = torch.zeros(3, len(plan.sources), dtype=torch.float64, device=settings.device)
         callback = _Clock(settings, plan)
         super().__init__(
-            model=LanguageModelLoss(model),
+            model=LanguageModelLoss(model, logits_at_once=LOGITS_AT_ONCE[settings.device.type]),
             args=_arguments(plan, settings, scratch),
             data_collator=lambda rows: rows,
             callbacks=[callback],
@@ -188,8 +190,8 @@ class StepTrainer(Trainer):
             moments = self.optimizer.state[weight]
             tensors |= {f"{key}.{name}": moments[key] for key in ("exp_avg", "exp_avg_sq")}
         tensors["log.sums"] = self._sums
-        facts = json.loads(json.dumps({"records": self.records}))
-        write_checkpoint(self.checkpoints, self.state.global_step, tensors, facts | _trainer_state(self.state))
+        facts = {"max_steps": self.state.max_steps, "train_batch_size": 1, "log_history": self.records}
+        write_checkpoint(self.checkpoints, self.state.global_step, tensors, facts)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         tensors, facts = read_checkpoint(Path(resume_from_checkpoint))
@@ -197,7 +199,7 @@ class StepTrainer(Trainer):
             for name, weight in _learnt(self.model).items():
                 weight.copy_(tensors[f"weight.{name}"])
         self._sums.copy_(tensors["log.sums"])
-        self.records = facts["records"]
+        self.records = facts["log_history"]
         self._moments = {name: value for name, value in tensors.items() if name.startswith("exp_avg")}
         self._steps_done = float(facts["global_step"])
 
@@ -263,10 +265,6 @@ def _embedding_layers(model: Any) -> list[nn.Module]:
 
 def _learnt(model: nn.Module) -> Mapping[str, nn.Parameter]:
     return {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
-
-
-def _trainer_state(state: Any) -> dict[str, Any]:
-    return {"epoch": state.epoch, "max_steps": state.max_steps, "num_train_epochs": 1, "log_history": []}
 
 
 def _arguments(plan: Plan, settings: Settings, scratch: Path) -> TrainingArguments:
