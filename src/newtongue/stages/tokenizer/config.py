@@ -21,7 +21,9 @@ class TokenizerConfig(StageConfig):
     protect: list[CorpusRef] = Field(default_factory=list)
     """Text whose token ids must not change, beside the shipped English, source code and chat samples."""
     new_tokens: int = Field(1200, ge=0)
-    """Tokens to add at most."""
+    """Tokens to add at most, fewer when the text has no more; 0 leaves the model as it is and only measures."""
+    max_bytes: int = Field(256_000_000, ge=1000)
+    """Tokens are learnt on at most this much text, UTF-8 bytes, in row order."""
     min_count: int = Field(2, ge=1)
     """A token is added only when it occurs at least this often in the corpus."""
     max_token_chars: int = Field(16, ge=1)

@@ -1,0 +1,68 @@
+"""Continue training a BPE tokenizer at the speed of the tokenizers library, which cannot resume by itself.
+
+The trick: write every old id `i` as the character U+10000 + i. A pre-token becomes a short string of such
+characters, an ordinary character-level BPE trained on them learns exactly the merges that come next, and its
+tokens map back. Characters from U+10000 up hold no white space and no surrogates.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+
+from tokenizers import Tokenizer
+from tokenizers.models import BPE
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.trainers import BpeTrainer
+
+from newtongue.core.errors import DataError
+from newtongue.methods.continued_bpe import Merge, Pieces
+
+FIRST = 0x10000
+SLOTS = 0x110000 - FIRST
+WORDS_PER_LINE = 1024
+
+
+def learn_merges(counts: Mapping[Pieces, int], number: int, min_count: int) -> list[Merge]:
+    """Learn up to `number` merges on top of an old segmentation.
+
+    Args:
+        counts: Old ids of each distinct pre-token and how often it occurs.
+        number: Merges to learn at most.
+        min_count: A pair must occur at least this often.
+
+    Returns:
+        Merges in the order learned: most frequent pair first, ties to the pair whose parts came first.
+
+    Raises:
+        DataError: An id does not fit the range of characters.
+    """
+    words = {ids: count for ids, count in counts.items() if len(ids) > 1}
+    alphabet = sorted({i for ids in words for i in ids})
+    if not words or not number:
+        return []
+    if alphabet[-1] >= SLOTS:
+        raise DataError(f"token id {alphabet[-1]} is too large to continue from", expected=f"ids below {SLOTS}")
+    trainer = BpeTrainer(
+        vocab_size=len(alphabet) + number,
+        min_frequency=min_count,
+        initial_alphabet=[chr(FIRST + i) for i in alphabet],
+        show_progress=False,
+    )
+    tokenizer = Tokenizer(BPE())
+    tokenizer.pre_tokenizer = WhitespaceSplit()
+    tokenizer.train_from_iterator(_lines(words), trainer)
+    merges = json.loads(tokenizer.to_str())["model"]["merges"]
+    return [Merge(_pieces(left), _pieces(right)) for left, right in merges]
+
+
+def _lines(words: Mapping[Pieces, int]) -> Iterator[str]:
+    for ids in sorted(words):
+        word, left = "".join(chr(FIRST + i) for i in ids), words[ids]
+        while left > 0:
+            yield " ".join([word] * min(left, WORDS_PER_LINE))
+            left -= WORDS_PER_LINE
+
+
+def _pieces(token: str) -> Pieces:
+    return tuple(ord(character) - FIRST for character in token)

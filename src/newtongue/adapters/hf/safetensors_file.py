@@ -1,0 +1,195 @@
+"""Safetensors files at the level of bytes: headers, blocks of rows in fp32, streaming writes. No torch needed.
+
+bfloat16 is unknown to numpy; it is read and rounded here (to nearest, ties to even) through 16-bit integers.
+"""
+
+from __future__ import annotations
+
+import json
+import mmap
+import struct
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from math import prod
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newtongue.core.errors import DataError
+
+Floats = NDArray[np.float32]
+STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+"""Floating-point types that can be read and written, with the numpy type of their bytes."""
+ALIGNMENT = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """Where one tensor stands.
+
+    Attributes:
+        name: Name in the checkpoint.
+        file: The safetensors file.
+        dtype: Type as safetensors names it (`BF16`).
+        shape: Its dimensions.
+        start: Position of the first byte in the file.
+        size_bytes: Length.
+    """
+
+    name: str
+    file: Path
+    dtype: str
+    shape: tuple[int, ...]
+    start: int
+    size_bytes: int
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row (one slice along the first dimension)."""
+        return self.size_bytes // self.shape[0] if self.shape and self.shape[0] else self.size_bytes
+
+    @property
+    def floating(self) -> bool:
+        """Whether its values are floating-point numbers we can compute with."""
+        return self.dtype in STORED
+
+
+@dataclass(frozen=True, slots=True)
+class NewTensor:
+    """One tensor to be written.
+
+    Attributes:
+        dtype: Type as safetensors names it.
+        shape: Its dimensions.
+        blocks: Its bytes, in order, in blocks of bounded size.
+    """
+
+    dtype: str
+    shape: tuple[int, ...]
+    blocks: Iterable[bytes]
+
+
+def read_header(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of one file.
+
+    Raises:
+        DataError: It is not a complete safetensors file.
+    """
+    try:
+        with open(file, "rb") as stream:
+            (length,) = struct.unpack("<Q", stream.read(8))
+            if length > 512 * 1024 * 1024:
+                raise ValueError("header too long")
+            header = json.loads(stream.read(length))
+    except (struct.error, ValueError) as error:
+        raise DataError(
+            f"not a safetensors file ({error})", place=str(file), fix="download or convert the model again"
+        ) from None
+    metadata = header.pop("__metadata__", {})
+    tensors = {name: _tensor(name, entry, file, 8 + length) for name, entry in header.items()}
+    needed = max((t.start + t.size_bytes for t in tensors.values()), default=0)
+    if file.stat().st_size < needed:
+        raise DataError(
+            f"the file is cut off: {file.stat().st_size:,} of {needed:,} bytes",
+            place=str(file),
+            fix="download it again",
+        )
+    return tensors, metadata
+
+
+def _tensor(name: str, entry: Mapping[str, object], file: Path, base: int) -> Tensor:
+    first, last = entry["data_offsets"]  # type: ignore[misc]
+    shape = tuple(entry["shape"])  # type: ignore[arg-type]
+    return Tensor(name, file, str(entry["dtype"]), shape, base + first, last - first)
+
+
+@lru_cache(maxsize=64)
+def _mapped(file: str, _mtime_ns: int, _size: int) -> mmap.mmap:
+    with open(file, "rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+
+def raw(tensor: Tensor, first_row: int = 0, last_row: int | None = None) -> bytes:
+    """Return the stored bytes of some rows (all of them for a tensor without dimensions)."""
+    state = tensor.file.stat()
+    memory = _mapped(str(tensor.file), state.st_mtime_ns, state.st_size)
+    if not tensor.shape:
+        return memory[tensor.start : tensor.start + tensor.size_bytes]
+    last = tensor.shape[0] if last_row is None else last_row
+    return memory[tensor.start + first_row * tensor.row_bytes : tensor.start + last * tensor.row_bytes]
+
+
+def read_rows(tensor: Tensor, first_row: int = 0, last_row: int | None = None) -> Floats:
+    """Return some rows in fp32."""
+    values = decode(raw(tensor, first_row, last_row), tensor)
+    return values.reshape(-1, *tensor.shape[1:]) if tensor.shape else values
+
+
+def gather_rows(tensor: Tensor, rows: Sequence[int] | NDArray[np.int64]) -> Floats:
+    """Return chosen rows in fp32; only their pages are touched."""
+    picked = b"".join(raw(tensor, int(row), int(row) + 1) for row in rows)
+    return decode(picked, tensor).reshape(len(rows), *tensor.shape[1:])
+
+
+def decode(data: bytes, tensor: Tensor) -> Floats:
+    """Return stored bytes as fp32 values.
+
+    Raises:
+        DataError: The type is not a floating-point type we know.
+    """
+    if not tensor.floating:
+        raise DataError(
+            f"{tensor.name} has type {tensor.dtype}",
+            place=str(tensor.file),
+            expected=" ".join(STORED),
+            fix="use the unquantised model",
+        )
+    stored = np.frombuffer(data, STORED[tensor.dtype])
+    if tensor.dtype == "BF16":
+        return (stored.astype(np.uint32) << 16).view(np.float32)
+    return stored.astype(np.float32)
+
+
+def encode(values: Floats, dtype: str) -> bytes:
+    """Return fp32 values as stored bytes, rounded once, to nearest with ties to even.
+
+    Source: IEEE 754 rounding; bfloat16 keeps the upper 16 bits of fp32.
+    """
+    exact = np.ascontiguousarray(values, np.float32)
+    if dtype != "BF16":
+        return exact.astype(STORED[dtype]).tobytes()
+    bits = exact.view(np.uint32)
+    rounded = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype("<u2")
+    return np.where(np.isnan(exact), np.uint16(0x7FC0), rounded).astype("<u2").tobytes()
+
+
+def write_file(file: Path, tensors: Mapping[str, NewTensor], metadata: Mapping[str, str]) -> int:
+    """Write one safetensors file, block by block; return the bytes of its tensors.
+
+    Raises:
+        DataError: A tensor's blocks do not add up to its shape (nothing usable is left behind).
+    """
+    sizes = {name: prod(t.shape) * WIDTH[t.dtype] // 8 for name, t in tensors.items()}
+    header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    at = 0
+    for name, tensor in tensors.items():
+        header[name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [at, at + sizes[name]]}
+        at += sizes[name]
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % ALIGNMENT)
+    with open(file, "wb") as stream:
+        stream.write(struct.pack("<Q", len(text)) + text)
+        for name, tensor in tensors.items():
+            written = sum(stream.write(block) for block in tensor.blocks)
+            if written != sizes[name]:
+                raise DataError(f"{name}: {written:,} bytes for shape {tensor.shape}, {sizes[name]:,} expected")
+    return at
+
+
+WIDTH = {
+    "F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16": 16, "I8": 8, "U8": 8, "BOOL": 8,
+    "U16": 16, "U32": 32, "U64": 64, "F8_E4M3": 8, "F8_E5M2": 8, "C64": 64,
+}  # fmt: skip
+"""Bits of one value of each type; untouched tensors of any of them are copied."""

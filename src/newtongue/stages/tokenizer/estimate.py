@@ -1,0 +1,48 @@
+"""What expanding a vocabulary takes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from newtongue.core.budget import Counts, Estimate, Machine
+from newtongue.stages.tokenizer.config import TokenizerConfig
+
+START_SECONDS = 5.0
+"""Loading transformers and two tokenizers."""
+LEARN_SECONDS_PER_MB = 1.2
+"""Segmenting, learning, measuring; one core, per 10^6 bytes of training text."""
+PROTECT_SECONDS_PER_MB = 0.9
+"""Encoding protected text before and after; one core, per 10^6 bytes."""
+DISK_MB_PER_SECOND = 300.0
+WEIGHT_BYTES = 2
+MEMORY_PER_TEXT_BYTE = 12
+"""Texts, distinct pre-tokens and one batch of encodings."""
+
+
+def estimate(config: TokenizerConfig, counts: Mapping[str, Counts], machine: Machine) -> Estimate:
+    """Return time, memory and disk of the stage and the size of the expanded model."""
+    model, corpus = counts.get(str(config.model), Counts()), counts.get(str(config.corpus), Counts())
+    text_mb = min(corpus.utf8_bytes, config.max_bytes) / 1e6
+    protected_mb = sum(counts.get(str(ref), Counts()).utf8_bytes for ref in config.protect) / 1e6
+    weights_mb = model.parameters * WEIGHT_BYTES / 1e6
+    likely = START_SECONDS + text_mb * LEARN_SECONDS_PER_MB + protected_mb * PROTECT_SECONDS_PER_MB
+    likely += weights_mb / DISK_MB_PER_SECOND
+    made = _expanded(config, model)
+    return Estimate(
+        seconds=(likely / 2, likely, likely * 3),
+        memory_gb=0.7 + (text_mb * MEMORY_PER_TEXT_BYTE + model.rows * model.hidden * 4 / 1e6) / 1e3,
+        disk_gb=made.parameters * WEIGHT_BYTES / 1e9,
+        makes=made,
+        notes=(f"{config.new_tokens:,} new tokens are assumed; a small text may hold fewer",),
+    )
+
+
+def _expanded(config: TokenizerConfig, model: Counts) -> Counts:
+    """Return the model's counts with every new token added and rows padded."""
+    multiple = config.pad_rows_to
+    rows = -(-(model.rows + config.new_tokens) // multiple) * multiple if model.rows and config.new_tokens else model.rows
+    matrices = 1 if model.tied else 2
+    return replace(
+        model, rows=rows, parameters=model.parameters + (rows - model.rows) * model.hidden * matrices, exact=False
+    )

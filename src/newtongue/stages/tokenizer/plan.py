@@ -1,0 +1,138 @@
+"""Decide which tokens to add: learn more than needed, drop what the rules forbid, keep the first."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from newtongue.adapters.hf.bpe_training import learn_merges
+from newtongue.adapters.hf.tokenizers import (
+    SPACE_MARK,
+    FastTokenizer,
+    count_chars,
+    extend,
+    is_byte_fallback,
+    segment_counts,
+    spelling,
+    token_text,
+)
+from newtongue.methods.continued_bpe import Filtered, Merge, Pair, Pieces, filter_merges, first_merges
+from newtongue.stages.tokenizer.config import TokenizerConfig
+
+TOO_LONG = "longer than max_token_chars"
+KNOWN = "spells a token the model already has"
+RAW_BYTES = "joins raw bytes of a character vocabulary"
+SLACK = 64
+MAX_ROUNDS = 6
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """The tokens to add.
+
+    Attributes:
+        tokenizer: The tokenizer with them.
+        unprotected: The tokenizer the same budget would give without the protection rule, or None when equal.
+        first_id: Id of the first new token.
+        tokens: New tokens as `tokenizer.json` writes them, in order of id.
+        pieces: Old ids that spell each, in order of id.
+        filtered: What became of the learned merges.
+    """
+
+    tokenizer: FastTokenizer
+    unprotected: FastTokenizer | None
+    first_id: int
+    tokens: list[str]
+    pieces: list[Pieces]
+    filtered: Filtered
+
+
+def plan_expansion(
+    config: TokenizerConfig, old: FastTokenizer, texts: Iterable[str], protected: set[Pair], first_id: int
+) -> Expansion:
+    """Learn new tokens from texts.
+
+    Args:
+        config: Settings of the stage.
+        old: The tokenizer to expand.
+        texts: Training text; read once.
+        protected: Pairs of old ids that are neighbours in protected text.
+        first_id: Id of the first new token.
+    """
+    kept_texts = list(texts)
+    symbols = _new_symbols(config, old, kept_texts, protected)
+    grown = extend(old, symbols, [], first_id) if symbols else old
+    counts = segment_counts(grown, kept_texts)
+    room = config.new_tokens - len(symbols)
+
+    def objection(pieces: Pieces) -> str | None:
+        token = spelling(grown, pieces)
+        if token in grown.ids:
+            return KNOWN
+        if not old.byte_level and any(is_byte_fallback(grown.names[i]) for i in pieces):
+            return RAW_BYTES
+        return TOO_LONG if count_chars(token_text(grown, token)) > config.max_token_chars else None
+
+    learned, filtered = _learn(counts, room, config.min_count, protected, objection)
+    merges = first_merges(filtered.kept, room)
+    free = first_merges(filter_merges(learned, objection=objection).kept, room)
+    names = [*symbols, *(spelling(grown, merge.pieces) for merge in merges)]
+    spelt = [_symbol_pieces(old, symbol) for symbol in symbols]
+    flat = [tuple(_flatten(merge.pieces, spelt, first_id)) for merge in merges]
+    return Expansion(
+        tokenizer=extend(old, symbols, merges, first_id),
+        unprotected=None if free == merges else extend(old, symbols, free, first_id),
+        first_id=first_id,
+        tokens=names,
+        pieces=[*spelt, *flat],
+        filtered=filtered,
+    )
+
+
+def _learn(
+    counts: Counter[Pieces], room: int, min_count: int, protected: set[Pair], objection
+) -> tuple[list[Merge], Filtered]:  # type: ignore[no-untyped-def]
+    """Learn until enough merges are left after the rules, or the text has no more."""
+    number = room + room // 4 + SLACK if room > 0 else 0
+    for _round in range(MAX_ROUNDS):
+        learned = learn_merges(counts, number, min_count)
+        filtered = filter_merges(learned, protected, objection)
+        if len(filtered.kept) >= room or len(learned) < number:
+            break
+        number *= 2
+    return learned, filtered
+
+
+def _new_symbols(config: TokenizerConfig, old: FastTokenizer, texts: list[str], protected: set[Pair]) -> list[str]:
+    """Return characters worth a token of their own, where the vocabulary is made of characters, not bytes.
+
+    At most half of the new tokens are spent on them, the most frequent first. A character any protected text
+    holds is left spelt as it was: its pieces are neighbours there.
+    """
+    if old.byte_level:
+        return []
+    counts = Counter(character for text in texts for character in text)
+    wanted = [
+        character
+        for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        if count >= config.min_count and not character.isspace() and character != SPACE_MARK
+        if character not in old.ids and not _appears(_symbol_pieces(old, character), protected)
+    ]
+    return wanted[: config.new_tokens // 2]
+
+
+def _appears(pieces: Pieces, protected: set[Pair]) -> bool:
+    """Whether a protected text may hold the character that some pieces spell (a superset, from its pairs)."""
+    return len(pieces) < 2 or all(pair in protected for pair in itertools.pairwise(pieces))
+
+
+def _symbol_pieces(old: FastTokenizer, symbol: str) -> Pieces:
+    return tuple(token.id for token in old.backend.model.tokenize(symbol))
+
+
+def _flatten(pieces: Pieces, symbols: list[Pieces], first_id: int) -> Iterator[int]:
+    """Replace new characters by the old ids that spelt them."""
+    for piece in pieces:
+        yield from symbols[piece - first_id] if piece >= first_id else (piece,)

@@ -1,0 +1,102 @@
+"""The texts whose token ids must not change, and the proof that none did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import orjson
+
+from newtongue.adapters.hf.auto_tokenizer import render
+from newtongue.adapters.hf.tokenizers import FastTokenizer, batches, segmentations
+from newtongue.adapters.tables import read_documents
+from newtongue.core.context import Context
+from newtongue.core.errors import DataError
+from newtongue.methods.continued_bpe import Pair, adjacent_pairs
+from newtongue.stages.tokenizer.config import TokenizerConfig
+
+SHIPPED = ("english", "code", "mathematics")
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectedSet:
+    """Some texts under a name.
+
+    Attributes:
+        name: Name in `expansion.json`: a shipped set, or `protect.N` for the N-th entry of the recipe's list.
+        language: Tag of the first text, when it has one.
+        texts: Yields the texts, again at every call.
+    """
+
+    name: str
+    language: str
+    texts: Callable[[], Iterator[str]]
+
+
+def protected_sets(config: TokenizerConfig, context: Context, chat_tokenizer: Any) -> list[ProtectedSet]:
+    """Return the shipped sets, conversations under the model's own chat template, and the recipe's corpora."""
+    chat = [render(chat_tokenizer, row["messages"]) for row in _conversations()]
+    sets = [ProtectedSet(name, "", lambda name=name: iter(_paragraphs(name))) for name in SHIPPED]
+    sets.append(ProtectedSet("chat", "", lambda: iter(chat)))
+    for number, ref in enumerate(config.protect, 1):
+        artefact = context[ref]
+        first = next(read_documents(artefact), None)
+        if first is None:
+            raise DataError("the corpus to protect is empty", place=str(ref))
+        texts = lambda artefact=artefact: (document.text for document in read_documents(artefact))  # noqa: E731
+        sets.append(ProtectedSet(f"protect.{number}", first.language, texts))
+    return sets
+
+
+def _shipped(name: str) -> str:
+    return files("newtongue").joinpath(f"assets/protected/{name}").read_text("utf-8")
+
+
+def _paragraphs(name: str) -> list[str]:
+    """Return the whole file and each of its paragraphs: token boundaries differ at the start of a text."""
+    text = _shipped(f"{name}.txt")
+    return [text, *(part for part in text.split("\n\n") if part.strip())]
+
+
+def _conversations() -> list[dict[str, Any]]:
+    return [orjson.loads(line) for line in _shipped("chat.jsonl").splitlines()]
+
+
+def protected_pairs(tokenizer: FastTokenizer, sets: Iterable[ProtectedSet]) -> set[Pair]:
+    """Return every pair of old ids that are neighbours somewhere in the protected texts."""
+    pairs: set[Pair] = set()
+    for protected in sets:
+        pairs |= adjacent_pairs(set(segmentations(tokenizer, protected.texts())))
+    return pairs
+
+
+def prove(sets: Iterable[ProtectedSet], before: list[Any], after: list[Any]) -> dict[str, dict[str, Any]]:
+    """Encode every protected text before and after and count those whose ids differ.
+
+    Args:
+        sets: The protected sets.
+        before: Running tokenizers of the source (as the file says, as transformers loads it).
+        after: The same of the result, loaded from disk, in the same order.
+
+    Raises:
+        DataError: A text changed. The rule excludes it, so the tokenizer breaks an assumption of the rule.
+    """
+    proof = {}
+    for protected in sets:
+        facts = {"documents": 0, "changed": 0, "tokens": 0, "language": protected.language}
+        for block in batches(protected.texts()):
+            for old, new in zip(before, after, strict=True):
+                pairs = list(zip(old.encode_batch_fast(block), new.encode_batch_fast(block), strict=True))
+                changed = [text for text, (a, b) in zip(block, pairs, strict=True) if a.ids != b.ids]
+                facts["changed"] += len(changed)
+            facts["documents"] += len(block)
+            facts["tokens"] += sum(len(a.ids) for a, _ in pairs)
+        if facts["changed"]:
+            raise DataError(
+                f"{facts['changed']} of {facts['documents']} protected texts ({protected.name}) change their token ids",
+                fix="this tokenizer cannot be expanded safely; please report its normaliser and pre-tokenizer",
+            )
+        proof[protected.name] = facts
+    return proof
