@@ -13,6 +13,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Pieces = tuple[int, ...]
 Pair = tuple[int, int]
@@ -22,8 +23,7 @@ PROTECTED_PART = "built on a merge that would fire on protected text"
 DROPPED_PART = "built on a merge that was dropped"
 
 
-@dataclass(frozen=True, slots=True)
-class Merge:
+class Merge(NamedTuple):
     """One learned merge.
 
     Attributes:

@@ -48,6 +48,31 @@ class Initialiser:
         span = slice(self.indptr[token], self.indptr[token + 1])
         return [(int(i), float(w)) for i, w in zip(self.indices[span], self.data[span], strict=True)]
 
+    def support(self) -> NDArray[np.int64]:
+        """Return the old ids W reads, sorted: only these rows have to be in memory to apply it."""
+        return np.unique(self.indices)
+
+    def rows(self, support_SD: Floats, mean_D: Floats, deviation_D: Floats, salt: int = 0) -> Floats:
+        """Apply the initialiser to one matrix.
+
+        Args:
+            support_SD: Rows of the matrix at `support()`, in that order.
+            mean_D: Mean of the used rows.
+            deviation_D: Their standard deviation per dimension.
+            salt: Number of the matrix (0 input, 1 output), so that noise differs between them.
+
+        Returns:
+            N rows in fp32, to be rounded once by the caller.
+        """
+        columns = np.searchsorted(self.support(), self.indices)
+        out: Floats = self.mean_share[:, None] * mean_D[None, :].astype(np.float32)
+        for span, block in _blocks(self, columns, support_SD):
+            out[span] += block
+        if self.noise:
+            draws = np.random.default_rng([self.seed, salt]).standard_normal(out.shape, np.float32)
+            out += np.float32(self.noise) * deviation_D.astype(np.float32) * draws
+        return out
+
 
 def subword_mean(pieces: Sequence[Sequence[int]], rows: int) -> Initialiser:
     """Start each new token at the mean of the rows of the old pieces that spell it.
@@ -69,7 +94,9 @@ def subword_mean(pieces: Sequence[Sequence[int]], rows: int) -> Initialiser:
     Source: Gee et al. 2022 (arXiv 2402.09977), fast vocabulary transfer, eq. 1; pieces come from the tokenizer's
     own merges, not from re-encoding the token's printed form as the reference does.
     """
-    indptr, indices, data = [0], [], []
+    indptr: list[int] = [0]
+    indices: list[int] = []
+    data: list[float] = []
     for number, spelling in enumerate(pieces):
         if not spelling or not all(0 <= i < rows for i in spelling):
             raise DataError(
@@ -118,36 +145,6 @@ def _initialiser(
         data=np.asarray(data, np.float32),
         mean_share=np.full(tokens, mean_share, np.float32),
     )
-
-
-def support(init: Initialiser) -> NDArray[np.int64]:
-    """Return the old ids W reads, sorted: only these rows have to be in memory to apply it."""
-    return np.unique(init.indices)
-
-
-def new_rows(init: Initialiser, support_SD: Floats, mean_D: Floats, deviation_D: Floats, salt: int = 0) -> Floats:
-    """Apply an initialiser to one matrix.
-
-    Args:
-        init: The initialiser.
-        support_SD: Rows of the matrix at `support(init)`, in that order.
-        mean_D: Mean of the used rows.
-        deviation_D: Their standard deviation per dimension.
-        salt: Number of the matrix (0 input, 1 output), so that noise differs between them.
-
-    Returns:
-        N rows in fp32, to be rounded once by the caller.
-
-    Source: as the initialiser's own.
-    """
-    columns = np.searchsorted(support(init), init.indices)
-    out = init.mean_share[:, None] * mean_D[None, :].astype(np.float32)
-    for rows, block in _blocks(init, columns, support_SD):
-        out[rows] += block
-    if init.noise:
-        draws = np.random.default_rng([init.seed, salt]).standard_normal(out.shape, np.float32)
-        out += np.float32(init.noise) * deviation_D.astype(np.float32) * draws
-    return out
 
 
 def _blocks(init: Initialiser, columns: NDArray[np.int64], support_SD: Floats) -> Iterator[tuple[slice, Floats]]:

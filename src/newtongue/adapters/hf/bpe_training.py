@@ -16,14 +16,14 @@ from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import BpeTrainer
 
 from newtongue.core.errors import DataError
-from newtongue.methods.continued_bpe import Merge, Pieces
 
+Pieces = tuple[int, ...]
 FIRST = 0x10000
 SLOTS = 0x110000 - FIRST
 WORDS_PER_LINE = 1024
 
 
-def learn_merges(counts: Mapping[Pieces, int], number: int, min_count: int) -> list[Merge]:
+def learn_merges(counts: Mapping[Pieces, int], number: int, min_count: int) -> list[tuple[Pieces, Pieces]]:
     """Learn up to `number` merges on top of an old segmentation.
 
     Args:
@@ -32,7 +32,7 @@ def learn_merges(counts: Mapping[Pieces, int], number: int, min_count: int) -> l
         min_count: A pair must occur at least this often.
 
     Returns:
-        Merges in the order learned: most frequent pair first, ties to the pair whose parts came first.
+        (left, right) as old ids, in the order learned: most frequent pair first, ties to the pair whose parts came first.
 
     Raises:
         DataError: An id does not fit the range of characters.
@@ -53,7 +53,7 @@ def learn_merges(counts: Mapping[Pieces, int], number: int, min_count: int) -> l
     tokenizer.pre_tokenizer = WhitespaceSplit()
     tokenizer.train_from_iterator(_lines(words), trainer)
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
-    return [Merge(_pieces(left), _pieces(right)) for left, right in merges]
+    return [(_pieces(left), _pieces(right)) for left, right in merges]
 
 
 def _lines(words: Mapping[Pieces, int]) -> Iterator[str]:

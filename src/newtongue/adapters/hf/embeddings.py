@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,16 @@ from numpy.typing import NDArray
 from newtongue.adapters.hf.checkpoint import Checkpoint, row_blocks
 from newtongue.adapters.hf.safetensors_file import Floats, NewTensor, Tensor, encode, gather_rows, raw, read_rows
 from newtongue.core.errors import DataError
-from newtongue.methods.embedding_init import Initialiser, new_rows, support
+
+
+class RowMaker(Protocol):
+    """Makes new rows out of old ones (an `Initialiser` of `methods.embedding_init`)."""
+
+    def support(self) -> NDArray[np.int64]:
+        """Return the old ids it reads, sorted."""
+
+    def rows(self, support_SD: Floats, mean_D: Floats, deviation_D: Floats, salt: int) -> Floats:
+        """Return the new rows of one matrix from its rows at `support()`, their mean and their spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +90,11 @@ def _refuse_bad_rows(
         )
 
 
-def fit_rows(tensor: Tensor, init: Initialiser, statistics: RowStatistics, salt: int) -> Floats:
+def fit_rows(tensor: Tensor, init: RowMaker, statistics: RowStatistics, salt: int) -> Floats:
     """Compute the new rows of one matrix in fp32."""
-    ids = support(init)
-    old = gather_rows(tensor, ids).reshape(len(ids), -1)
-    made = new_rows(init, old, statistics.mean.reshape(-1), statistics.deviation.reshape(-1), salt)
+    ids = init.support()
+    old = gather_rows(tensor, ids).reshape(len(ids), statistics.mean.size)
+    made = init.rows(old, statistics.mean.reshape(-1), statistics.deviation.reshape(-1), salt)
     return made.reshape(-1, *tensor.shape[1:])
 
 
@@ -116,7 +126,7 @@ def _grown_blocks(tensor: Tensor, rows: int, first_new: int, values: Floats, pad
 
 
 def grow_checkpoint(
-    checkpoint: Checkpoint, init: Initialiser, first_new: int, rows: int, name_of: Callable[[int], str]
+    checkpoint: Checkpoint, init: RowMaker, first_new: int, rows: int, name_of: Callable[[int], str]
 ) -> tuple[dict[str, NewTensor], RowStatistics, Floats]:
     """Return the tensors that change when tokens are added, statistics of the input matrix, and its new rows.
 

@@ -22,8 +22,9 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from newtongue.core.errors import DataError
-from newtongue.methods.continued_bpe import Merge, Pieces
 
+Pieces = tuple[int, ...]
+Merge = tuple[Pieces, Pieces]
 SPACE_MARK = "▁"
 BATCH_TEXTS = 64
 STALE = ("vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "tekken.json")
@@ -219,7 +220,7 @@ def extend(tokenizer: FastTokenizer, symbols: Sequence[str], merges: Sequence[Me
     Args:
         tokenizer: The old tokenizer.
         symbols: Characters to add as tokens (character vocabularies only).
-        merges: Merges to append; pieces may name old ids and the ids the symbols get.
+        merges: (left, right) of each merge to append, as ids that spell the parts; they may name old ids and the ids the symbols get.
         first_id: Id of the first new token; ids rise by one.
     """
     content = copy.deepcopy(dict(tokenizer.content))
@@ -228,7 +229,7 @@ def extend(tokenizer: FastTokenizer, symbols: Sequence[str], merges: Sequence[Me
     for token, number in tokenizer.added.items():
         vocab.setdefault(token, number)
     names = {**tokenizer.names, **{first_id + k: symbol for k, symbol in enumerate(symbols)}}
-    spelt = {merge: tuple("".join(names[i] for i in part) for part in (merge.left, merge.right)) for merge in merges}
+    spelt = {merge: tuple("".join(names[i] for i in part) for part in merge) for merge in merges}
     for number, token in enumerate([*symbols, *("".join(pair) for pair in spelt.values())], first_id):
         vocab[token] = number
     as_strings = bool(model["merges"]) and isinstance(model["merges"][0], str)

@@ -41,7 +41,9 @@ def estimate(config: TokenizerConfig, counts: Mapping[str, Counts], machine: Mac
 def _expanded(config: TokenizerConfig, model: Counts) -> Counts:
     """Return the model's counts with every new token added and rows padded."""
     multiple = config.pad_rows_to
-    rows = -(-(model.rows + config.new_tokens) // multiple) * multiple if model.rows and config.new_tokens else model.rows
+    rows = (
+        -(-(model.rows + config.new_tokens) // multiple) * multiple if model.rows and config.new_tokens else model.rows
+    )
     matrices = 1 if model.tied else 2
     return replace(
         model, rows=rows, parameters=model.parameters + (rows - model.rows) * model.hidden * matrices, exact=False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from newtongue.adapters.hf.bpe_training import learn_merges
@@ -24,6 +24,7 @@ from newtongue.stages.tokenizer.config import TokenizerConfig
 TOO_LONG = "longer than max_token_chars"
 KNOWN = "spells a token the model already has"
 RAW_BYTES = "joins raw bytes of a character vocabulary"
+Rules = Callable[[list[Merge]], Filtered]
 SLACK = 64
 MAX_ROUNDS = 6
 
@@ -75,7 +76,9 @@ def plan_expansion(
             return RAW_BYTES
         return TOO_LONG if count_chars(token_text(grown, token)) > config.max_token_chars else None
 
-    learned, filtered = _learn(counts, room, config.min_count, protected, objection)
+    learned, filtered = _learn(
+        counts, room, config.min_count, lambda merges: filter_merges(merges, protected, objection)
+    )
     merges = first_merges(filtered.kept, room)
     free = first_merges(filter_merges(learned, objection=objection).kept, room)
     names = [*symbols, *(spelling(grown, merge.pieces) for merge in merges)]
@@ -91,14 +94,12 @@ def plan_expansion(
     )
 
 
-def _learn(
-    counts: Counter[Pieces], room: int, min_count: int, protected: set[Pair], objection
-) -> tuple[list[Merge], Filtered]:  # type: ignore[no-untyped-def]
+def _learn(counts: Counter[Pieces], room: int, min_count: int, rules: Rules) -> tuple[list[Merge], Filtered]:
     """Learn until enough merges are left after the rules, or the text has no more."""
     number = room + room // 4 + SLACK if room > 0 else 0
     for _round in range(MAX_ROUNDS):
-        learned = learn_merges(counts, number, min_count)
-        filtered = filter_merges(learned, protected, objection)
+        learned = [Merge(*pair) for pair in learn_merges(counts, number, min_count)]
+        filtered = rules(learned)
         if len(filtered.kept) >= room or len(learned) < number:
             break
         number *= 2

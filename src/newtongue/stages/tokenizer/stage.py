@@ -201,11 +201,9 @@ def _outcome(facts: dict[str, Any], train: list[Document], checkpoint: Checkpoin
 
 def _card(facts: dict[str, Any], documents: int) -> list[str]:
     before, after = facts["fertility"]["before"], facts["fertility"]["after"]
+    added, fell = facts["new_tokens"], f"from {before['tokens_per_word']:.2f} to {after['tokens_per_word']:.2f}"
     paragraphs = [
-        (
-            f"{facts['new_tokens']:,} tokens were added by continued byte-pair encoding (old merges first, new ones "
-            f"behind them); tokens per word went from {before['tokens_per_word']:.2f} to {after['tokens_per_word']:.2f}."
-        ),
+        f"{added:,} tokens were added by continued byte-pair encoding; tokens per word went {fell}.",
         f"0 of {documents:,} protected texts change a token id; special tokens and chat template are as they were.",
         f"New rows: {facts['init']}; W.txt says which old rows each new one was made of.",
     ]

@@ -1,0 +1,141 @@
+"""The tokenizer stage on pico models: fertility falls, protected ids stay, files agree with each other."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
+from newtongue.adapters.hf.checkpoint import open_checkpoint
+from newtongue.adapters.hf.pico import make_pico
+from newtongue.adapters.hf.safetensors_file import raw, read_rows
+from newtongue.adapters.hf.tokenizers import load_tokenizer
+from newtongue.adapters.tables import write_documents
+from newtongue.core.artefact import Artefact
+from newtongue.core.context import Context
+from newtongue.core.errors import DataError
+from newtongue.core.rows import Document
+from newtongue.stages.tokenizer.config import TokenizerConfig
+from newtongue.stages.tokenizer.stage import expand_vocabulary
+
+URDU = [
+    "یہ ایک چھوٹا سا گاؤں ہے جہاں لوگ صبح سویرے اٹھ کر کھیتوں میں کام کرتے ہیں۔",
+    "بچے اسکول جاتے ہیں اور شام کو کھیلتے ہیں، پھر گھر آ کر اپنا سبق یاد کرتے ہیں۔",
+    "گاؤں کے لوگ ایک دوسرے کی مدد کرتے ہیں اور خوشی غمی میں شریک ہوتے ہیں۔",
+    "کسان کھیتوں میں گندم اور چاول اگاتے ہیں اور لوگ بازار میں سبزیاں بیچتے ہیں۔",
+]
+
+
+def corpus(folder: Path, texts: list[str], language: str = "urd_Arab") -> Artefact:
+    """Seal-like corpus: three quarters train, the rest held out."""
+    rows = [
+        Document(f"d{i}", text, language, "heldout" if i % 4 == 3 else "train", license="CC0-1.0")
+        for i, text in enumerate(texts)
+    ]
+    write_documents(folder / "corpus", rows)
+    return Artefact("Corpus", folder / "corpus", sealed=True, name="$corpus")
+
+
+def context(folder: Path, inputs: dict[str, Artefact]) -> Context:
+    """Context made by hand."""
+    for name in ("payload", "scratch"):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    quiet: Callable[..., None] = lambda *_args, **_facts: None  # noqa: E731
+    return Context(folder, folder / "payload", folder / "scratch", inputs, folder, quiet, quiet)
+
+
+def expand(folder: Path, model: Path, **settings: object):
+    """Run the stage on a model; return outcome, payload and expansion facts."""
+    texts = settings.pop("texts", URDU * 6)
+    config = TokenizerConfig(model="./model", corpus="$corpus", **{"new_tokens": 80, **settings})
+    inputs = {"./model": Artefact("Model", model, name="./model"), "$corpus": corpus(folder, texts)}
+    for ref in config.protect:
+        (folder / "keep").mkdir(exist_ok=True)
+        inputs[str(ref)] = corpus(folder / "keep", ["Farmers grow wheat.", "caf\u00e9"], "eng_Latn")
+    ctx = context(folder / "out", inputs)
+    outcome = expand_vocabulary(config, ctx)
+    return outcome, ctx.payload, json.loads((ctx.payload / "expansion.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def pico(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_pico(tmp_path_factory.mktemp("pico") / "llama", dtype="bfloat16")
+
+
+@pytest.fixture(scope="session")
+def expanded(tmp_path_factory: pytest.TempPathFactory, pico: Path):
+    return expand(tmp_path_factory.mktemp("expanded"), pico, protect=["$keep"])
+
+
+def test_fertility_falls_and_protected_texts_keep_their_ids(expanded) -> None:
+    outcome, _payload, facts = expanded
+    assert facts["fertility"]["measured_on"] == "heldout"
+    assert facts["fertility"]["after"]["tokens_per_word"] < facts["fertility"]["before"]["tokens_per_word"] / 2
+    assert set(facts["protected"]) == {"english", "code", "mathematics", "chat", "protect.1"}
+    assert all(item["changed"] == 0 and item["documents"] for item in facts["protected"].values())
+    assert outcome.counts["changed_documents"] == 0
+    assert facts["unreachable"] == []
+    assert facts["fertility"]["after"]["round_trips"]
+
+
+def test_old_rows_keep_their_bytes_and_new_rows_are_the_mean_of_their_pieces(pico: Path, expanded) -> None:
+    _outcome, payload, facts = expanded
+    before, after = open_checkpoint(pico), open_checkpoint(payload)
+    assert raw(after.input, 0, facts["first_new_id"]) == raw(before.input, 0, facts["first_new_id"])
+    w = np.load(payload / "W.npz")
+    rows = read_rows(before.input)
+    first = slice(int(w["indptr"][0]), int(w["indptr"][1]))
+    expected = (rows[w["indices"][first]] * w["data"][first, None]).sum(0)
+    np.testing.assert_allclose(read_rows(after.input)[facts["first_new_id"]], expected, rtol=2**-8, atol=1e-6)
+    others = [name for name in before.tensors if name != before.input.name]
+    assert all(raw(before.tensors[name]) == raw(after.tensors[name]) for name in others)
+    assert after.config["vocab_size"] == after.rows == facts["rows"]
+    assert after.rows % 64 == 0
+
+
+def test_transformers_loads_the_result_with_specials_and_template_as_they_were(pico: Path, expanded) -> None:
+    from transformers import AutoModelForCausalLM
+
+    _outcome, payload, facts = expanded
+    old, new = load_auto_tokenizer(pico), load_auto_tokenizer(payload)
+    assert old.added_tokens_encoder == new.added_tokens_encoder
+    turns = [{"role": "user", "content": "Hi there"}]
+    assert old.apply_chat_template(turns) == new.apply_chat_template(turns)
+    model = AutoModelForCausalLM.from_pretrained(payload)
+    assert model.get_input_embeddings().weight.shape[0] == facts["rows"]
+    assert len(new(URDU[0])["input_ids"]) < len(old(URDU[0])["input_ids"]) / 2
+
+
+def test_the_same_inputs_give_the_same_bytes(tmp_path: Path, pico: Path, expanded) -> None:
+    _outcome, again, _facts = expand(tmp_path, pico, protect=["$keep"])
+    _outcome, payload, _facts = expanded
+    names = sorted(path.name for path in payload.iterdir())
+    assert names == sorted(path.name for path in again.iterdir())
+    assert all((payload / name).read_bytes() == (again / name).read_bytes() for name in names)
+
+
+def test_no_new_tokens_leaves_the_weights_as_they_are(tmp_path: Path, pico: Path) -> None:
+    outcome, payload, facts = expand(tmp_path, pico, new_tokens=0)
+    assert (payload / "model.safetensors").read_bytes() == (pico / "model.safetensors").read_bytes()
+    assert facts["new_tokens"] == outcome.counts["new_tokens"] == 0
+    assert facts["fertility"]["before"] == facts["fertility"]["after"]
+    assert load_tokenizer(payload).ids == load_tokenizer(pico).ids
+
+
+def test_tokenizer_and_matrix_of_different_size_are_refused(tmp_path: Path, pico: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    for file in pico.iterdir():
+        (model / file.name).write_bytes(file.read_bytes())
+    content = json.loads((model / "tokenizer.json").read_text("utf-8"))
+    content["added_tokens"].append({**content["added_tokens"][-1], "id": 4000, "content": "<|far|>"})
+    content["model"]["vocab"]["<|far|>"] = 4000
+    (model / "tokenizer.json").write_text(json.dumps(content), "utf-8")
+    with pytest.raises(DataError, match=r"ids up to 4,000, the embedding matrix has \d+ rows"):
+        expand(tmp_path, model)
