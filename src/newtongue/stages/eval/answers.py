@@ -1,0 +1,103 @@
+"""Held-out conversations: the reference answers in bits per byte, and the model's own answers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from newtongue.adapters.hf.scoring import Request, ids_digest
+from newtongue.adapters.languages import load_card
+from newtongue.adapters.tables import read_conversations
+from newtongue.core.artefact import Artefact
+from newtongue.core.errors import DataError
+from newtongue.core.rows import Conversation
+from newtongue.methods.fidelity import Fidelity, judge
+from newtongue.methods.words import count_words
+from newtongue.stages.eval.config import Generation
+from newtongue.stages.eval.subject import Subject
+
+Row = dict[str, Any]
+
+
+def heldout_conversations(artefact: Artefact) -> list[Conversation]:
+    """Return the held-out conversations that end with an answer.
+
+    Raises:
+        DataError: There is none.
+    """
+    found = [c for c in read_conversations(artefact, "heldout") if c.messages and c.messages[-1]["role"] == "assistant"]
+    if not found:
+        raise DataError(
+            "no held-out conversation that ends with an answer", place=artefact.name, fix="raise heldout_fraction"
+        )
+    return found
+
+
+def score_answers(name: str, conversations: list[Conversation], subject: Subject, progress: Any) -> list[Row]:
+    """Return one row per conversation: bits of its last answer, given the rendered turns before it."""
+    asked = [_answer_request(conversation, subject) for conversation in conversations]
+    bits = subject.bits([request for request, _spanning in asked], progress)
+    rows = []
+    for conversation, (request, spanning), found in zip(conversations, asked, bits, strict=True):
+        answer = conversation.messages[-1]["content"]
+        rows.append(
+            {
+                **_place(name, "answers", conversation),
+                "bytes": len(answer.encode()),
+                "bits": round(float(found.sum()), 3),
+                "tokens": len(found),
+                "words": count_words(answer),
+                "spanning": spanning,
+                "ids_digest": ids_digest(request.ids[request.first :]),
+            }
+        )
+    return rows
+
+
+def _answer_request(conversation: Conversation, subject: Subject) -> tuple[Request, int]:
+    """Return the tokens of prompt and answer, scored from the first that spells a byte of the answer.
+
+    Prompt and answer are tokenised together; a token that reaches over the join counts as answer.
+    """
+    prompt = subject.prompt(conversation.messages[:-1])
+    encoded = subject.encode_chat(prompt + conversation.messages[-1]["content"])
+    ends = np.asarray([end for _start, end in encoded.offsets])
+    first = int(np.searchsorted(np.maximum.accumulate(ends), len(prompt), side="right"))
+    spanning = int(first < len(ends) and encoded.offsets[first][0] < len(prompt))
+    excess = max(0, len(encoded.ids) - subject.max_tokens)
+    return Request(encoded.ids[excess:], max(0, first - excess)), spanning
+
+
+def generate_answers(
+    name: str, conversations: list[Conversation], subject: Subject, config: Generation, progress: Any
+) -> list[Row]:
+    """Return one row per prompt: the greedy answer and what it looks like."""
+    chosen = conversations[: config.prompts]
+    answers = subject.answer([subject.prompt(c.messages[:-1]) for c in chosen], config.max_new_tokens)
+    rows = []
+    for conversation, (text, tokens, stopped) in zip(chosen, answers, strict=True):
+        seen = {"prompt": conversation.messages[-2]["content"] if len(conversation.messages) > 1 else ""}
+        seen |= {"reference": conversation.messages[-1]["content"], "output": text}
+        size = {"bytes": len(text.encode()), "tokens": tokens, "words": count_words(text), "stopped": stopped}
+        rows.append({**_place(name, "generation", conversation), **seen, **size, **_verdicts(text, config)})
+    progress(sum(row["tokens"] for row in rows))
+    return rows
+
+
+def _verdicts(text: str, config: Generation) -> Row:
+    card = load_card(config.language)
+    found: Fidelity = judge(
+        text,
+        card.script_ranges,
+        min_script_fraction=config.min_script_fraction,
+        lead_characters=card.lead_characters,
+        foreign_characters=card.foreign_characters,
+    )
+    names = ("empty", "looped", "script_fraction", "in_script", "in_language", "faithful")
+    return {name: getattr(found, name) for name in names}
+
+
+def _place(name: str, kind: str, conversation: Conversation) -> Row:
+    group = conversation.group or conversation.id
+    return {"set": name, "kind": kind, "item": conversation.id, "group": group, "task": conversation.task}
