@@ -29,6 +29,8 @@ class NgramControl(Settings):
     """Text to count on; only the training side."""
     order: int = Field(6, ge=1, le=12)
     """Bytes per n-gram, the predicted one included."""
+    smoothing: Literal["kneser_ney", "witten_bell"] = "kneser_ney"
+    """How long and short n-grams are mixed; `kneser_ney` (modified, interpolated) is the stronger."""
 
 
 class Generation(Settings):

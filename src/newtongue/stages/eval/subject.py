@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-
 from newtongue.adapters.hf import chat
 from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, load_tokenizer, pick_device
-from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode, token_bits
+from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode, limit_threads, token_bits
 from newtongue.methods.bits_per_byte import Piece
 from newtongue.stages.eval.config import EvalConfig
 
@@ -40,8 +38,7 @@ class Subject:
     @classmethod
     def load(cls, path: Path, config: EvalConfig) -> Subject:
         """Load model and tokenizer; the length limit is the smaller of the model's and the config's."""
-        if config.threads:
-            torch.set_num_threads(config.threads)
+        limit_threads(config.threads)
         tokenizer = load_tokenizer(path)
         model = load_model(path, config.dtype, pick_device(config.device)).eval()
         limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or config.max_length

@@ -1,0 +1,113 @@
+"""Measure one model on held-out text, answers, prompts and questions, and keep every item's row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+from newtongue.adapters.hf.scoring import BATCH_TOLERANCE_BITS
+from newtongue.adapters.tables.items import read_items, write_items
+from newtongue.core.context import Context, Outcome
+from newtongue.methods.scores import summarise, tables
+from newtongue.stages.eval.answers import generate_answers, heldout_conversations, score_answers
+from newtongue.stages.eval.choice import read_questions, score_choices
+from newtongue.stages.eval.config import EvalConfig
+from newtongue.stages.eval.subject import Subject
+from newtongue.stages.eval.text import heldout, score_control, score_text
+
+DRAWS, SEED = 1000, 0
+"""Bootstrap of the intervals in `scores.json`; the report draws its own for differences."""
+
+Row = dict[str, Any]
+Measure = tuple[dict[str, Any], Callable[[Subject, Callable[[int], None]], list[Row]]]
+
+
+def evaluate(config: EvalConfig, context: Context) -> Outcome:
+    """Score one model on every set of the config."""
+    plan = _plan(config, context)
+    subject = Subject.load(context[config.model].path, config)
+    rows: list[Row] = []
+    for number, (name, (_facts, measure)) in enumerate(plan.items()):
+        kept = context.scratch / f"{number:03d}.parquet"
+        if not kept.is_file():
+            write_items(kept, measure(subject, _progress(context, name)))
+            context.journal("measured", set=name)
+        rows.extend(read_items(kept))
+    write_items(context.payload / "items.parquet", rows)
+    found = {name: summarise(table, draws=DRAWS, seed=SEED) for name, table in tables(rows).items()}
+    sets = {name: {**facts, **found[name]} for name, (facts, _measure) in plan.items()}
+    scores = {"format": 1, "model": subject.facts(), "settings": _settings(config), "sets": sets}
+    (context.payload / "scores.json").write_bytes(orjson.dumps(scores, option=orjson.OPT_INDENT_2) + b"\n")
+    return _outcome(sets, scores["model"])
+
+
+def _plan(config: EvalConfig, context: Context) -> dict[str, Measure]:
+    """Return set name -> (facts, how to measure it); all input is read and checked before the model is loaded."""
+    plan: dict[str, Measure] = {}
+    for name, wanted in config.text.items():
+        documents = heldout(context[wanted.corpus], wanted)
+        facts = {"language": wanted.language, "role": wanted.role}
+        plan[name] = facts, lambda s, p, n=name, d=documents: score_text(n, d, s, config, p)  # type: ignore[misc]
+        if control := config.ngram_control.get(name):
+            train, label = context[control.corpus], f"{name}.{control.order}-gram"
+            facts = {**facts, "control_of": name, "order": control.order, "smoothing": control.smoothing}
+            plan[label] = facts, lambda s, p, n=label, d=documents, t=train, c=control: score_control(  # type: ignore[misc]
+                n, d, t, c, config.window_bytes
+            )
+    plan |= _plan_answers(config, context)
+    for name, task in config.choice.items():
+        questions = read_questions(context[task.path])
+        facts = {"language": task.language, "role": task.role}
+        plan[name] = facts, lambda s, p, n=name, q=questions, t=task: score_choices(n, q, s, t, p)  # type: ignore[misc]
+    return plan
+
+
+def _plan_answers(config: EvalConfig, context: Context) -> dict[str, Measure]:
+    plan: dict[str, Measure] = {}
+    for name, wanted in config.generation.items():
+        conversations = heldout_conversations(context[wanted.data])
+        facts = {"language": wanted.language, "role": "target"}
+        label = f"{name}.generated"
+        plan[name] = facts, lambda s, p, n=name, c=conversations: score_answers(n, c, s, p)  # type: ignore[misc]
+        plan[label] = facts, lambda s, p, n=label, c=conversations, w=wanted: generate_answers(n, c, s, w, p)  # type: ignore[misc]
+    return plan
+
+
+def _progress(context: Context, name: str) -> Callable[[int], None]:
+    return lambda tokens: context.progress(tokens, None, "tokens", note=name)
+
+
+def _settings(config: EvalConfig) -> dict[str, Any]:
+    return {
+        "window_bytes": config.window_bytes,
+        "context": "the window before, the same bytes for every model",
+        "max_length_tokens": config.max_length,
+        "dtype": config.dtype,
+        "batch_tolerance_bits_per_token": BATCH_TOLERANCE_BITS,
+        "interval_draws": DRAWS,
+        "interval_seed": SEED,
+    }
+
+
+def _outcome(sets: dict[str, dict[str, Any]], model: dict[str, Any]) -> Outcome:
+    metrics = {f"{n}_bits_per_byte": s["bits_per_byte"]["value"] for n, s in sets.items() if "bits_per_byte" in s}
+    metrics |= {f"{n}_fertility": s["fertility"] for n, s in sets.items() if "fertility" in s}
+    shares = ("faithful_fraction", "stopped_fraction", "correct_fraction")
+    metrics |= {f"{n}_{k}": s[k]["value"] for n, s in sets.items() for k in shares if s.get(k)}
+    return Outcome(
+        counts={
+            "sets": len(sets),
+            "items": sum(s["n"] for s in sets.values()),
+            "tokens": sum(s["tokens"] for s in sets.values() if s["kind"] != "control"),
+            "parameters": model["parameters"],
+        },
+        metrics=metrics,
+        languages=sorted({s["language"] for s in sets.values()}),
+        card=[
+            "Held-out text in bits per byte on windows of fixed bytes, each given the window before it; "
+            "answers given their rendered prompt; greedy generations judged by script, loops and stop token. "
+            f"Prompt format: {model['chat_template']}.",
+        ],
+    )
