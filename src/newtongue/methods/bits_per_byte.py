@@ -150,11 +150,23 @@ def plan_pieces(starts: Ints, spans: Ints, max_tokens: int) -> list[Piece]:
     pieces: list[Piece] = []
     blocks = [(0, 0, min(2, len(spans))), *((w - 1, w, w + 1) for w in range(2, len(spans)))]
     for context, first, end in blocks:
-        pieces.extend(_cut(int(bounds[context]), int(bounds[first]), int(bounds[end]), max_tokens))
+        pieces.extend(cut_pieces(int(bounds[context]), int(bounds[first]), int(bounds[end]), max_tokens))
     return pieces
 
 
-def _cut(context: int, first: int, end: int, max_tokens: int) -> list[Piece]:
+def cut_pieces(context: int, first: int, end: int, max_tokens: int) -> list[Piece]:
+    """Cut a run of tokens to score into pieces that fit, each given as much of its context as fits beside it.
+
+    Args:
+        context: First token that may be shown.
+        first: First token to score.
+        end: Token after the last one.
+        max_tokens: Most tokens in a sequence, at least 2.
+
+    Example:
+        >>> [(p.context, p.first, p.end) for p in cut_pieces(0, 2, 9, 6)]
+        [(0, 2, 5), (2, 5, 8), (3, 8, 9)]
+    """
     if first == end:
         return []
     if end - context <= max_tokens:

@@ -171,5 +171,3 @@ def retention(changes: Mapping[str, Mapping[str, Any]], max_loss: float) -> dict
 def worst(verdicts: list[Verdict]) -> Verdict:
     """Return the worst of several verdicts; none at all is underpowered."""
     return min(verdicts, key=ORDER.index) if verdicts else "underpowered"
-
-

@@ -36,45 +36,30 @@ def heldout_conversations(artefact: Artefact) -> list[Conversation]:
 
 def score_answers(name: str, conversations: list[Conversation], subject: Subject, progress: Any) -> list[Row]:
     """Return one row per conversation: bits of its last answer, given the rendered turns before it."""
-    asked = [_answer_request(conversation, subject) for conversation in conversations]
-    bits = subject.bits([request for request, _spanning in asked], progress)
+    asked = [_request(conversation, subject) for conversation in conversations]
     rows = []
-    for conversation, (request, spanning), found in zip(conversations, asked, bits, strict=True):
+    for conversation, request, bits in zip(conversations, asked, subject.bits(asked, progress), strict=True):
         answer = conversation.messages[-1]["content"]
-        rows.append(
-            {
-                **_place(name, "answers", conversation),
-                "bytes": len(answer.encode()),
-                "bits": round(float(found.sum()), 3),
-                "tokens": len(found),
-                "words": count_words(answer),
-                "spanning": spanning,
-                "ids_digest": ids_digest(request.ids[request.first :]),
-            }
-        )
+        size = {"bytes": len(answer.encode()), "tokens": len(bits), "words": count_words(answer)}
+        digest = ids_digest(request.ids[request.first :])
+        bits_sum = round(float(bits.sum()), 3)
+        rows.append({**_place(name, "answers", conversation), **size, "bits": bits_sum, "ids_digest": digest})
     return rows
 
 
-def _answer_request(conversation: Conversation, subject: Subject) -> tuple[Request, int]:
-    """Return the tokens of prompt and answer, scored from the first that spells a byte of the answer.
-
-    Prompt and answer are tokenised together; a token that reaches over the join counts as answer.
-    """
-    prompt = subject.prompt(conversation.messages[:-1])
-    encoded = subject.encode_chat(prompt + conversation.messages[-1]["content"])
-    ends = np.asarray([end for _start, end in encoded.offsets])
-    first = int(np.searchsorted(np.maximum.accumulate(ends), len(prompt), side="right"))
-    spanning = int(first < len(ends) and encoded.offsets[first][0] < len(prompt))
-    excess = max(0, len(encoded.ids) - subject.max_tokens)
-    return Request(encoded.ids[excess:], max(0, first - excess)), spanning
+def _request(conversation: Conversation, subject: Subject) -> Request:
+    """Return prompt and answer, tokenised apart as the model meets them."""
+    prompt = subject.prompt_ids(conversation.messages[:-1], subject.max_tokens)
+    answer = subject.encode(conversation.messages[-1]["content"]).ids
+    return Request(np.concatenate([prompt, answer]).astype(np.int64), len(prompt))
 
 
 def generate_answers(
-    name: str, conversations: list[Conversation], subject: Subject, config: Generation, progress: Any
+    name: str, conversations: list[Conversation], config: Generation, subject: Subject, progress: Any
 ) -> list[Row]:
     """Return one row per prompt: the greedy answer and what it looks like."""
     chosen = conversations[: config.prompts]
-    answers = subject.answer([subject.prompt(c.messages[:-1]) for c in chosen], config.max_new_tokens)
+    answers = subject.answer([c.messages[:-1] for c in chosen], config.max_new_tokens)
     rows = []
     for conversation, (text, tokens, stopped) in zip(chosen, answers, strict=True):
         seen = {"prompt": conversation.messages[-2]["content"] if len(conversation.messages) > 1 else ""}

@@ -62,7 +62,9 @@ def _question(row: Row | Reject, place: str) -> Question:
     return Question(key, str(row.get("group", key)), question, choices, answer)
 
 
-def score_choices(name: str, questions: list[Question], subject: Subject, config: MultipleChoice, progress: Any) -> list[Row]:
+def score_choices(
+    name: str, questions: list[Question], config: MultipleChoice, subject: Subject, progress: Any
+) -> list[Row]:
     """Return one row per question: whether the right choice needs the fewest bits per byte.
 
     Source: `acc_bytes` of lm-evaluation-harness (api/task.py); all choices of a question are scored
@@ -91,7 +93,7 @@ def score_choices(name: str, questions: list[Question], subject: Subject, config
 def _requests(question: Question, joiner: str, subject: Subject) -> list[Request]:
     lead = question.question + ("" if question.question[-1:].isspace() else joiner)
     texts = [lead + choice for choice in question.choices]
-    encoded = [subject.encode_text(text) for text in texts]
+    encoded = [subject.encode(text) for text in texts]
     join = len(question.question.encode())
     first = min(_first_of_choice(e, text, join) for e, text in zip(encoded, texts, strict=True))
     first = min(first, _common_prefix([e.ids.tolist() for e in encoded]))
@@ -111,6 +113,4 @@ def _common_prefix(rows: list[list[int]]) -> int:
 
 
 def _request(encoded: Encoded, first: int, subject: Subject) -> Request:
-    ids = np.concatenate([[subject.start], encoded.ids]).astype(np.int64)
-    excess = max(0, len(ids) - subject.max_tokens)
-    return Request(ids[excess:], max(1, first + 1 - excess))
+    return Request(np.concatenate([[subject.start], encoded.ids]).astype(np.int64), first + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import orjson
@@ -15,7 +16,7 @@ from newtongue.stages.eval.answers import generate_answers, heldout_conversation
 from newtongue.stages.eval.choice import read_questions, score_choices
 from newtongue.stages.eval.config import EvalConfig
 from newtongue.stages.eval.subject import Subject
-from newtongue.stages.eval.text import heldout, score_control, score_text
+from newtongue.stages.eval.text import heldout, score_control, score_text, training_bytes
 
 DRAWS, SEED = 1000, 0
 """Bootstrap of the intervals in `scores.json`; the report draws its own for differences."""
@@ -49,30 +50,25 @@ def _plan(config: EvalConfig, context: Context) -> dict[str, Measure]:
     for name, wanted in config.text.items():
         documents = heldout(context[wanted.corpus], wanted)
         facts = {"language": wanted.language, "role": wanted.role}
-        plan[name] = facts, lambda s, p, n=name, d=documents: score_text(n, d, s, config, p)  # type: ignore[misc]
+        plan[name] = facts, partial(score_text, name, documents, config.window_bytes)
         if control := config.ngram_control.get(name):
-            train, label = context[control.corpus], f"{name}.{control.order}-gram"
-            facts = {**facts, "control_of": name, "order": control.order, "smoothing": control.smoothing}
-            plan[label] = facts, lambda s, p, n=label, d=documents, t=train, c=control: score_control(  # type: ignore[misc]
-                n, d, t, c, config.window_bytes
-            )
-    plan |= _plan_answers(config, context)
+            label = f"{name}.{control.order}-gram"
+            more = {"control_of": name, "order": control.order, "smoothing": control.smoothing}
+            counted = training_bytes(context[control.corpus])
+            plan[label] = {**facts, **more}, _control(label, documents, counted, control, config.window_bytes)
+    for name, asked in config.generation.items():
+        conversations = heldout_conversations(context[asked.data])
+        facts, label = {"language": asked.language, "role": "target"}, f"{name}.generated"
+        plan[name] = facts, partial(score_answers, name, conversations)
+        plan[label] = facts, partial(generate_answers, label, conversations, asked)
     for name, task in config.choice.items():
-        questions = read_questions(context[task.path])
         facts = {"language": task.language, "role": task.role}
-        plan[name] = facts, lambda s, p, n=name, q=questions, t=task: score_choices(n, q, s, t, p)  # type: ignore[misc]
+        plan[name] = facts, partial(score_choices, name, read_questions(context[task.path]), task)
     return plan
 
 
-def _plan_answers(config: EvalConfig, context: Context) -> dict[str, Measure]:
-    plan: dict[str, Measure] = {}
-    for name, wanted in config.generation.items():
-        conversations = heldout_conversations(context[wanted.data])
-        facts = {"language": wanted.language, "role": "target"}
-        label = f"{name}.generated"
-        plan[name] = facts, lambda s, p, n=name, c=conversations: score_answers(n, c, s, p)  # type: ignore[misc]
-        plan[label] = facts, lambda s, p, n=label, c=conversations, w=wanted: generate_answers(n, c, s, w, p)  # type: ignore[misc]
-    return plan
+def _control(*given: Any) -> Callable[[Subject, Any], list[Row]]:
+    return lambda _subject, _progress: score_control(*given)
 
 
 def _progress(context: Context, name: str) -> Callable[[int], None]:

@@ -13,8 +13,13 @@ import numpy as np
 from newtongue.adapters.hf import chat
 from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, load_tokenizer, pick_device
 from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode, limit_threads, token_bits
-from newtongue.methods.bits_per_byte import Piece
+from newtongue.core.rows import Message
+from newtongue.methods.bits_per_byte import Piece, cut_pieces
 from newtongue.stages.eval.config import EvalConfig
+
+
+GENERATION_BATCHES = 4
+"""Prompts answered together, in units of the scoring batch: one token per step needs little memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +32,7 @@ class Subject:
         start: Id that leads every sequence of plain text.
         max_tokens: Longest sequence, tokens.
         batch: Sequences per forward pass.
+        template: Where the prompt format comes from: `kept` from the model, or the documented one it was given.
     """
 
     model: Any
@@ -34,24 +40,22 @@ class Subject:
     start: int
     max_tokens: int
     batch: int
+    template: str
 
     @classmethod
     def load(cls, path: Path, config: EvalConfig) -> Subject:
         """Load model and tokenizer; the length limit is the smaller of the model's and the config's."""
         limit_threads(config.threads)
         tokenizer = load_tokenizer(path)
+        template = chat.choose_template(tokenizer)
         model = load_model(path, config.dtype, pick_device(config.device)).eval()
         limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or config.max_length
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else end_of_text_id(tokenizer)
-        return cls(model, tokenizer, int(start), min(limit, config.max_length), config.batch)
+        return cls(model, tokenizer, int(start), min(limit, config.max_length), config.batch, template)
 
-    def encode_text(self, text: str) -> Encoded:
-        """Tokenise a document; markers inside it are text like any other."""
+    def encode(self, text: str) -> Encoded:
+        """Tokenise a document or an answer; markers inside it are text like any other."""
         return encode(self.tokenizer, text)
-
-    def encode_chat(self, text: str) -> Encoded:
-        """Tokenise a rendered conversation; markers are special tokens."""
-        return encode(self.tokenizer, text, specials=True)
 
     def text_request(self, ids: Ints, piece: Piece) -> Request:
         """Return the tokens of one piece of a document, led by the start token."""
@@ -59,21 +63,26 @@ class Subject:
         return Request(shown, piece.first - piece.context + 1)
 
     def bits(self, requests: Sequence[Request], progress: Callable[[int], None] = lambda tokens: None) -> list[Floats]:
-        """Return the bits of every scored token of every request."""
-        return token_bits(self.model, requests, batch=self.batch, progress=progress)
+        """Return the bits of every scored token of every request; requests longer than the limit go in pieces."""
+        plan = [cut_pieces(0, r.first, len(r.ids), self.max_tokens) for r in requests]
+        parts = [
+            Request(r.ids[p.context : p.end], p.first - p.context)
+            for r, pieces in zip(requests, plan, strict=True)
+            for p in pieces
+        ]
+        found = iter(token_bits(self.model, parts, batch=self.batch, progress=progress))
+        return [np.concatenate([next(found) for _ in pieces] or [np.zeros(0)]) for pieces in plan]
 
-    def prompt(self, messages: Sequence[Any]) -> str:
-        """Return turns rendered by the model's chat template (chatml where it has none), ready for an answer."""
-        return chat.render_text(self.tokenizer, messages, add_generation_prompt=True)
+    def prompt_ids(self, messages: Sequence[Message], room: int) -> list[int]:
+        """Return the turns before an answer in tokens, as the model meets them; the last `room` of them."""
+        return chat.prompt_ids(self.tokenizer, messages)[-max(1, room) :]
 
-    def answer(self, prompts: Sequence[str], max_new_tokens: int) -> list[tuple[str, int, bool]]:
+    def answer(self, prompts: Sequence[Sequence[Message]], max_new_tokens: int) -> list[tuple[str, int, bool]]:
         """Answer greedily: per prompt the text, its tokens, and whether it ended with a stop token."""
         stops = chat.stop_ids(self.tokenizer)
-        room = max(1, self.max_tokens - max_new_tokens)
-        ids = [self.encode_chat(prompt).ids[-room:].tolist() for prompt in prompts]
-        found = generate(
-            self.model, ids, max_new_tokens=max_new_tokens, stop_ids=sorted(stops), batch_size=4 * self.batch
-        )
+        ids = [self.prompt_ids(messages, self.max_tokens - max_new_tokens) for messages in prompts]
+        size = GENERATION_BATCHES * self.batch
+        found = generate(self.model, ids, max_new_tokens=max_new_tokens, stop_ids=stops, batch_size=size)
         return [self._read(tokens, set(stops)) for tokens in found]
 
     def _read(self, tokens: list[int], stops: set[int]) -> tuple[str, int, bool]:
@@ -84,14 +93,14 @@ class Subject:
     def facts(self) -> dict[str, Any]:
         """Return what identifies the model in a report: sizes, and hashes of tokenizer and prompt format."""
         backend = json.dumps(json.loads(self.tokenizer.backend_tokenizer.to_str()), sort_keys=True, ensure_ascii=False)
-        example = self.prompt([{"role": "user", "content": "x"}])
+        example = self.tokenizer.decode(self.prompt_ids([Message(role="user", content="x")], self.max_tokens))
         return {
             "parameters": int(self.model.num_parameters()),
             "embedding_rows": int(self.model.get_input_embeddings().weight.shape[0]),
             "vocabulary": len(self.tokenizer),
             "tokenizer_sha256": sha256(backend.encode()).hexdigest(),
             "start_token": self.tokenizer.convert_ids_to_tokens(self.start),
-            "chat_template": "own" if self.tokenizer.chat_template else "chatml (the model has none)",
+            "chat_template": self.template,
             "prompt_example": example,
             "prompt_sha256": sha256(example.encode()).hexdigest(),
         }

@@ -7,15 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from newtongue.adapters.hf.scoring import Encoded, ids_digest
+from newtongue.adapters.hf.scoring import Encoded, Floats, ids_digest
 from newtongue.adapters.tables import read_documents
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Document
-from newtongue.methods.bits_per_byte import Ints, Piece, plan_pieces, sum_by, token_starts, window_spans, windows_of_tokens
+from newtongue.methods.bits_per_byte import (
+    Ints,
+    Piece,
+    plan_pieces,
+    sum_by,
+    token_starts,
+    window_spans,
+    windows_of_tokens,
+)
 from newtongue.methods.ngram import ngram_bits
 from newtongue.methods.words import count_words
-from newtongue.stages.eval.config import EvalConfig, NgramControl, TextSet
+from newtongue.stages.eval.config import NgramControl, TextSet
 from newtongue.stages.eval.subject import Subject
 
 JOIN_CHARS = 64
@@ -44,11 +52,11 @@ def heldout(artefact: Artefact, wanted: TextSet) -> list[Document]:
     return chosen
 
 
-def score_text(name: str, documents: list[Document], subject: Subject, config: EvalConfig, progress: Any) -> list[Row]:
+def score_text(name: str, documents: list[Document], window_bytes: int, subject: Subject, progress: Any) -> list[Row]:
     """Return one row per window of every document."""
-    encoded = [subject.encode_text(document.text) for document in documents]
+    encoded = [subject.encode(document.text) for document in documents]
     starts = [token_starts(e.offsets, d.text) for e, d in zip(encoded, documents, strict=True)]
-    spans = [window_spans(document.text.encode(), config.window_bytes) for document in documents]
+    spans = [window_spans(document.text.encode(), window_bytes) for document in documents]
     pieces = [plan_pieces(s, w, subject.max_tokens - 1) for s, w in zip(starts, spans, strict=True)]
     requests = [subject.text_request(e.ids, p) for e, plan in zip(encoded, pieces, strict=True) for p in plan]
     found = iter(subject.bits(requests, progress))
@@ -56,20 +64,28 @@ def score_text(name: str, documents: list[Document], subject: Subject, config: E
     for number, document in enumerate(documents):
         bits = np.concatenate([next(found) for _ in pieces[number]] or [np.zeros(0)])
         windows = _windows(document, spans[number])
-        _book(windows, encoded[number], windows_of_tokens(starts[number], spans[number]), bits, pieces[number])
+        _book(windows, encoded[number], starts[number], spans[number], bits)
+        _book_shortened(windows, windows_of_tokens(starts[number], spans[number]), pieces[number])
         rows.extend({"set": name, "kind": "text", **window} for window in windows)
     return rows
 
 
-def score_control(name: str, documents: list[Document], train: Artefact, config: NgramControl, window_bytes: int) -> list[Row]:
-    """Return one row per window, scored by an n-gram model counted on the training side of `train`.
+def training_bytes(train: Artefact) -> list[bytes]:
+    """Return the documents a control is counted on: the training side.
 
     Raises:
-        DataError: There is no training text to count on.
+        DataError: There is none.
     """
     counted = [document.text.encode() for document in read_documents(train, "train")]
     if not counted:
         raise DataError("no training text to count n-grams on", place=train.name)
+    return counted
+
+
+def score_control(
+    name: str, documents: list[Document], counted: list[bytes], config: NgramControl, window_bytes: int
+) -> list[Row]:
+    """Return one row per window, scored by an n-gram model."""
     found = ngram_bits(counted, [document.text.encode() for document in documents], config.order, config.smoothing)
     rows: list[Row] = []
     for document, bits in zip(documents, found, strict=True):
@@ -101,18 +117,23 @@ def _divides_word(texts: list[str], number: int) -> int:
     return int(count_words(left + right) < count_words(left) + count_words(right))
 
 
-def _book(windows: list[Row], encoded: Encoded, labels: Ints, bits: Any, pieces: Iterable[Piece]) -> None:
-    """Add what the model said to the windows: bits, tokens, digest of ids, tokens with less context than due."""
-    sums = sum_by(labels, bits, len(windows))
-    cuts = np.searchsorted(labels, np.arange(len(windows) + 1))
-    short = np.zeros(len(labels), dtype=np.int64)
+def _book(windows: list[Row], encoded: Encoded, starts: Ints, spans: Ints, bits: Floats) -> None:
+    """Add to each window the bits, number and ids of the tokens that start in it, and whether the last reaches out."""
+    sums = sum_by(windows_of_tokens(starts, spans), bits, len(windows))
+    cuts = np.searchsorted(starts, np.append(spans[:, 0], np.iinfo(np.int64).max))
+    after = np.append(starts, spans[-1, 1])
+    for number, window in enumerate(windows):
+        first, end = int(cuts[number]), int(cuts[number + 1])
+        window["bits"] = round(float(sums[number]), 3)
+        window["tokens"] = end - first
+        window["ids_digest"] = ids_digest(encoded.ids[first:end])
+        window["spanning"] = int(end > first and after[end] > spans[number, 1])
+
+
+def _book_shortened(windows: list[Row], labels: Ints, pieces: Iterable[Piece]) -> None:
+    """Add the number of tokens that saw less context than due, because of the model's length limit."""
+    short = np.zeros(len(labels))
     for piece in pieces:
         short[piece.first : piece.end] = piece.shortened
-    for number, window in enumerate(windows):
-        here = slice(cuts[number], cuts[number + 1])
-        window["bits"] = round(float(sums[number]), 3)
-        window["tokens"] = int(cuts[number + 1] - cuts[number])
-        window["shortened"] = int(short[here].sum())
-        window["ids_digest"] = ids_digest(encoded.ids[here])
-
-
+    for window, count in zip(windows, sum_by(labels, short, len(windows)), strict=True):
+        window["shortened"] = int(count)

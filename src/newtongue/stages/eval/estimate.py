@@ -1,0 +1,49 @@
+"""What `eval` will take."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from newtongue.core.budget import Counts, Estimate, Machine
+from newtongue.stages.eval.config import EvalConfig
+
+START_SECONDS = 6.0
+"""Loading libraries, tokenizer and model."""
+BYTES_PER_TOKEN = 2.5
+"""Assumed before a tokenizer has been seen; the base needs more tokens on a script it does not know."""
+CONTEXT_FACTOR = 1.4
+"""Tokens shown per token scored: windows are given the window before them."""
+HELDOUT_FRACTION = 0.1
+"""Assumed held-out share of a corpus whose counts do not tell."""
+PROMPT_TOKENS = 60
+"""Assumed length of a prompt."""
+FORWARD_FRACTION = 0.5
+"""Share of the machine's training speed that scoring reaches."""
+STEP_SECONDS = 0.004
+"""Least time of one generation step, whatever the model's size."""
+
+
+def estimate(config: EvalConfig, counts: Mapping[str, Counts], machine: Machine) -> Estimate:
+    """Return the time to score all text and to answer all prompts, with the memory of one forward pass."""
+    model = counts.get(str(config.model), Counts())
+    scored = sum(_scored_bytes(w.corpus, w.max_bytes, counts) for w in config.text.values())
+    scored += sum(_scored_bytes(g.data, None, counts) for g in config.generation.values())
+    tokens = int(CONTEXT_FACTOR * scored / BYTES_PER_TOKEN)
+    generated = sum(g.prompts * (g.max_new_tokens + PROMPT_TOKENS) for g in config.generation.values())
+    steps = sum(g.max_new_tokens * -(-g.prompts // (4 * config.batch)) for g in config.generation.values())
+    speed = FORWARD_FRACTION * machine.teraflops * 1e12
+    seconds = START_SECONDS + 2 * model.parameters * (tokens + generated) / speed + STEP_SECONDS * steps
+    width = 4 if config.dtype == "float32" else 2
+    logits = 4 * model.rows * min(config.max_length, 1024)
+    return Estimate(
+        seconds=(0.7 * seconds, seconds, 2 * seconds),
+        tokens=tokens + generated,
+        memory_gb=0.5 + (width * model.parameters + 2 * max(logits, 200_000_000)) / 1e9,
+        makes=Counts(documents=tokens // max(1, config.window_bytes)),
+    )
+
+
+def _scored_bytes(ref: str, limit: int | None, counts: Mapping[str, Counts]) -> int:
+    found = counts.get(str(ref), Counts())
+    size = int(found.extra.get("heldout_bytes", HELDOUT_FRACTION * found.utf8_bytes))
+    return size if limit is None else min(size, limit)
