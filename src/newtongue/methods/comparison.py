@@ -7,6 +7,7 @@ learnt by forgetting has not succeeded. Every verdict can also be that the data 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -98,7 +99,67 @@ def _share_change(
     parts = (before.columns[column], after.columns[column], np.ones(len(known)))
     sums = np.column_stack([np.bincount(before.groups[known], part[known], size) for part in parts])
     sums = sums[sums[:, 2] > 0]
-    return as_facts(interval(sums, difference_of_ratios, draws=draws, seed=seed, confidence=confidence))
+    return as_facts(
+        interval(np.asarray(sums, np.float64), difference_of_ratios, draws=draws, seed=seed, confidence=confidence)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What counts as success.
+
+    Attributes:
+        max_retention_loss: Largest relative rise of bits per byte on kept languages.
+        min_faithful_fraction: Smallest share of generated answers in the language, loops and empties failing.
+        min_stopped_fraction: Smallest share of generated answers that end with the stop token.
+    """
+
+    max_retention_loss: float = 0.03
+    min_faithful_fraction: float = 0.95
+    min_stopped_fraction: float = 0.9
+
+
+def verdicts(
+    sets: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any]], limits: Limits
+) -> dict[str, Any]:
+    """Judge a model against the one it came from.
+
+    Args:
+        sets: Set name -> facts of the second model: `kind`, `role` and the figures of `summarise`.
+        changes: What `compare` returned.
+        limits: What counts as success.
+
+    Returns:
+        `gain`, `retention`, `fidelity` and `stopping`, each None when nothing was measured for it, else with
+        `set`, `verdict` and the figure judged; and `overall`, the worst of those there are.
+    """
+    measured = {name: facts for name, facts in sets.items() if name in changes}
+    target = [n for n, facts in measured.items() if facts["kind"] == "text" and facts["role"] == "target"]
+    kept = [n for n, facts in measured.items() if facts["kind"] == "text" and facts["role"] == "retention"]
+    generated = {n: facts for n, facts in sets.items() if facts["kind"] == "generation"}
+    found: dict[str, Any] = {
+        "gain": _gain({n: changes[n] for n in target}),
+        "retention": retention({n: changes[n]["relative_change"] for n in kept}, limits.max_retention_loss),
+        "fidelity": _lowest(generated, "faithful_fraction", limits.min_faithful_fraction),
+        "stopping": _lowest(generated, "stopped_fraction", limits.min_stopped_fraction),
+    }
+    return {**found, "overall": worst([part["verdict"] for part in found.values() if part])}
+
+
+def _gain(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
+    if not changes:
+        return None
+    judged = {name: gain(change["difference"]) for name, change in changes.items()}
+    name = min(changes, key=lambda n: (ORDER.index(judged[n]), -changes[n]["difference"]["value"]))
+    return {"set": name, "verdict": judged[name], **{k: changes[name][k] for k in ("difference", "relative_change")}}
+
+
+def _lowest(sets: Mapping[str, Mapping[str, Any]], name: str, limit: float) -> dict[str, Any] | None:
+    if not sets:
+        return None
+    judged = {key: at_least(facts[name], limit) for key, facts in sets.items()}
+    key = min(sets, key=lambda k: (ORDER.index(judged[k]), (sets[k][name] or {"value": 0.0})["value"]))
+    return {"set": key, "verdict": judged[key], "limit": limit, "fraction": sets[key][name]}
 
 
 def gain(difference: Mapping[str, Any]) -> Verdict:

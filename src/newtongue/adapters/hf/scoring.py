@@ -80,12 +80,6 @@ def encode(tokenizer: Any, text: str, *, specials: bool = False) -> Encoded:
     return Encoded(np.asarray(found["input_ids"], dtype=np.int64), found["offset_mapping"])
 
 
-def limit_threads(threads: int | None) -> None:
-    """Use this many CPU threads in this process; None leaves the library's choice."""
-    if threads:
-        torch.set_num_threads(threads)
-
-
 @torch.inference_mode()
 def token_bits(
     model: Any,

@@ -102,8 +102,10 @@ def _outcome(sets: dict[str, dict[str, Any]], model: dict[str, Any]) -> Outcome:
         metrics=metrics,
         languages=sorted({s["language"] for s in sets.values()}),
         card=[
-            "Held-out text in bits per byte on windows of fixed bytes, each given the window before it; "
-            "answers given their rendered prompt; greedy generations judged by script, loops and stop token. "
-            f"Prompt format: {model['chat_template']}.",
+            (
+                "Held-out text in bits per byte on windows of fixed bytes, each given the window before it; "
+                "answers given their rendered prompt; greedy generations judged by script, loops and stop token. "
+                f"Prompt format: {model['chat_template']}."
+            ),
         ],
     )

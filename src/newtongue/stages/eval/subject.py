@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from newtongue.adapters.hf import chat
 from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, load_tokenizer, pick_device
-from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode, limit_threads, token_bits
+from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode, token_bits
+from newtongue.adapters.training.threads import use_threads
 from newtongue.core.rows import Message
 from newtongue.methods.bits_per_byte import Piece, cut_pieces
 from newtongue.stages.eval.config import EvalConfig
-
 
 GENERATION_BATCHES = 4
 """Prompts answered together, in units of the scoring batch: one token per step needs little memory."""
@@ -45,7 +46,7 @@ class Subject:
     @classmethod
     def load(cls, path: Path, config: EvalConfig) -> Subject:
         """Load model and tokenizer; the length limit is the smaller of the model's and the config's."""
-        limit_threads(config.threads)
+        use_threads(config.threads)
         tokenizer = load_tokenizer(path)
         template = chat.choose_template(tokenizer)
         model = load_model(path, config.dtype, pick_device(config.device)).eval()

@@ -1,0 +1,82 @@
+"""Two `eval` stages side by side: reads their directories, leaves the arithmetic to `methods`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from newtongue.adapters.tables.items import read_items
+from newtongue.core.errors import DataError
+from newtongue.methods import comparison
+from newtongue.methods.scores import tables
+
+DRAWS, SEED, CONFIDENCE = 2000, 0, 0.95
+
+
+def compare(before: Path, after: Path, limits: comparison.Limits | None = None) -> dict[str, Any]:
+    """Compare two measured models on the items both were measured on.
+
+    Args:
+        before: Directory of an `eval` stage, or the `scores` folder in it.
+        after: The same of the other model.
+        limits: What counts as success; None takes the defaults of the report.
+
+    Returns:
+        Per set the figures of both and what changed, with intervals; and the verdicts.
+
+    Raises:
+        DataError: A directory holds no scores, or the two measured different items.
+    """
+    first, second = _read(before), _read(after)
+    rows = [tables(read_items(folder / "items.parquet")) for folder, _scores in (first, second)]
+    changes = comparison.compare(rows[0], rows[1], draws=DRAWS, seed=SEED, confidence=CONFIDENCE)
+    sets = {
+        name: {"before": first[1]["sets"][name], "after": second[1]["sets"][name], "change": change}
+        for name, change in changes.items()
+    }
+    judged = comparison.verdicts(second[1]["sets"], changes, limits or comparison.Limits())
+    models = {"before": first[1]["model"], "after": second[1]["model"]}
+    return {"models": models, "sets": sets, "verdicts": judged}
+
+
+def render(result: Mapping[str, Any]) -> str:
+    """Return a comparison as lines of text for a terminal."""
+    lines = [f"{'set':24} {'before':>9} {'after':>9}  change (95 % interval)"]
+    for name, found in result["sets"].items():
+        for key, label in _figures(found["before"]):
+            lines.append(_line(label.format(name), key, found))
+    for name in ("gain", "retention", "fidelity", "stopping"):
+        if judged := result["verdicts"][name]:
+            lines.append(f"{name}: {judged['verdict']} ({judged['set']})")
+    return "\n".join([*lines, f"overall: {result['verdicts']['overall']}"])
+
+
+def _figures(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "bits_per_byte" in facts:
+        return [("bits_per_byte", "{}")]
+    return [(key, "{} " + key.removesuffix("_fraction")) for key in facts if key.endswith("_fraction")]
+
+
+def _line(label: str, key: str, found: Mapping[str, Any]) -> str:
+    values = [found[side][key]["value"] if found[side][key] else float("nan") for side in ("before", "after")]
+    change = found["change"].get("difference" if key == "bits_per_byte" else key)
+    shown = f"{change['value']:+.4f} [{_end(change['low'])}, {_end(change['high'])}]" if change else "unknown"
+    return f"{label:24} {values[0]:9.4f} {values[1]:9.4f}  {shown}"
+
+
+def _end(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:+.4f}"
+
+
+def _read(directory: Path) -> tuple[Path, dict[str, Any]]:
+    for folder in (directory / "scores", directory):
+        if (folder / "scores.json").is_file():
+            return folder, dict(json.loads((folder / "scores.json").read_text("utf-8")))
+    raise DataError(
+        "holds no scores.json",
+        place=str(directory),
+        expected="the directory of a finished eval stage",
+        fix="newtongue show STORE lists the stages of a run",
+    )
