@@ -22,6 +22,7 @@ from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from newtongue.adapters.hf.quiet import silence
 from newtongue.adapters.training.checkpoint import newest_checkpoint, read_checkpoint, write_checkpoint
+from newtongue.adapters.training.dropout import BlockDropout
 from newtongue.adapters.training.loss import IGNORED, LanguageModelLoss
 
 LOGITS_AT_ONCE = {"cpu": 1 << 22, "cuda": 1 << 27}
@@ -72,6 +73,7 @@ class Settings:
     embedding_learning_rate: float
     weight_decay: float
     max_grad_norm: float
+    dropout: float = 0.0
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     betas: tuple[float, float] = (0.9, 0.95)
     seed: int = 0
@@ -97,6 +99,7 @@ def train(model: nn.Module, plan: Plan, settings: Settings, scratch: Path) -> li
     trainer = StepTrainer(model, plan, settings, scratch)
     checkpoint = newest_checkpoint(trainer.checkpoints)
     trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    trainer.dropout.remove()
     return trainer.records
 
 
@@ -107,6 +110,7 @@ class StepTrainer(Trainer):
         """Wrap `model` with its loss and prepare an empty log; nothing is trained yet."""
         self.plan, self.how, self.checkpoints = plan, settings, scratch / "checkpoints"
         self.records: list[dict[str, Any]] = []
+        self.dropout = BlockDropout(model, settings.dropout, settings.seed)
         self._log_every = max(1, plan.steps // 200)
         self._sums = torch.zeros(3, len(plan.sources), dtype=torch.float64, device=settings.device)
         callback = _Clock(settings, plan)
@@ -150,6 +154,7 @@ class StepTrainer(Trainer):
         """Run one optimiser step's micro-batches forward and backward and return its mean loss."""
         step = self.state.global_step
         torch.manual_seed(self.how.seed * 1_000_003 + step)
+        self.dropout.step = step
         for group in self.optimizer.param_groups:
             group["lr"] = group["peak"] * self.plan.rate(step)
         model.train()

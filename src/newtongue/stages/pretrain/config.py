@@ -81,6 +81,8 @@ class PretrainConfig(StageConfig):
     """Decoupled weight decay of matrices; norms and biases have none."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are clipped to this norm."""
+    dropout: float = Field(0.0, ge=0, lt=1)
+    """Share of what each block adds that is dropped while training; useful when text is read many times over."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Arithmetic of forward and backward passes; weights are kept in float32 while training."""
     lora: Lora | None = None

@@ -87,6 +87,7 @@ def settings_of(config: PretrainConfig, device: object, context: Context) -> Set
         embedding_learning_rate=config.embedding_learning_rate or config.learning_rate,
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
+        dropout=config.dropout,
         dtype=config.dtype,
         seed=config.seed,
         micro_batch=config.micro_batch,
