@@ -15,16 +15,9 @@ from typing import Any
 
 from newtongue.adapters.tables.lines import KEPT_BYTES
 from newtongue.core.errors import DataError
+from newtongue.core.rows import READABLE
 
 Row = dict[str, Any]
-COMPRESSED = ("", ".gz", ".zst")
-LINES = tuple(stem + end for stem in (".jsonl", ".ndjson", ".json") for end in COMPRESSED)
-TSV = tuple(".tsv" + end for end in COMPRESSED)
-TEXT = tuple(".txt" + end for end in COMPRESSED)
-COLUMNS = (".parquet", ".arrow")
-SUFFIXES = (*LINES, *TSV, *TEXT, *COLUMNS)
-SETTINGS_FILES = ("dataset_info.json", "state.json", "dataset_dict.json")
-"""Files of a saved `datasets` folder that hold no rows."""
 REFUSED = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz")
 """Formats that may run code or hold no text."""
 MAX_LINE_BYTES = 64_000_000
@@ -56,7 +49,7 @@ def find_files(path: Path) -> list[Path]:
         return [path]
     pattern = str(path / "**" / "*") if path.is_dir() else str(path.expanduser())
     found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(name)]
-    files = [file for file in found if file.name.endswith(SUFFIXES) and file.name not in SETTINGS_FILES]
+    files = [file for file in found if file.name.endswith(READABLE)]
     if not files:
         raise _nothing(path, found)
     return files
@@ -112,11 +105,15 @@ def excerpt(content: bytes) -> str:
 def _reader(file: Path) -> Callable[[Path, int], Iterator[tuple[int, Row | Reject]]]:
     from newtongue.adapters.tables import formats
 
-    if file.name.endswith(COLUMNS):
-        return formats.parquet_rows if file.suffix == ".parquet" else formats.arrow_rows
-    if file.name.endswith(TEXT):
-        return formats.text_rows
-    return formats.tsv_rows if file.name.endswith(TSV) else formats.jsonl_rows
+    kind = next(suffix for suffix in file.suffixes[::-1] if suffix not in (".gz", ".zst"))
+    readers = {
+        ".jsonl": formats.jsonl_rows,
+        ".tsv": formats.tsv_rows,
+        ".txt": formats.text_rows,
+        ".parquet": formats.parquet_rows,
+        ".arrow": formats.arrow_rows,
+    }
+    return readers[kind]
 
 
 def _root(path: Path) -> Path:
@@ -133,14 +130,14 @@ def _refuse(file: Path) -> None:
         raise DataError(
             f"{file.suffix} files are refused: they may run code when opened",
             place=str(file),
-            expected=" ".join(SUFFIXES),
+            expected=" ".join(READABLE),
             fix="export the rows as JSONL or Parquet",
         )
-    if not file.name.endswith(SUFFIXES):
+    if not file.name.endswith(READABLE):
         raise DataError(
             f"unknown kind of file `{file.suffix or file.name}`",
             place=str(file),
-            expected=" ".join(SUFFIXES),
+            expected=" ".join(READABLE),
             fix="convert it, or rename it if its content is one of these",
         )
 
@@ -153,6 +150,6 @@ def _nothing(path: Path, found: list[Path]) -> DataError:
     return DataError(
         f"no readable file among {listed}",
         place=str(path),
-        expected=" ".join(SUFFIXES),
+        expected=" ".join(READABLE),
         fix="convert the rows to JSONL or Parquet",
     )
