@@ -98,7 +98,7 @@ def require_columns(path: Path, names: list[str]) -> None:
 
 
 def excerpt(content: bytes) -> str:
-    """Return the beginning of a faulty line as text; bytes that are no UTF-8 come as `\\xNN`."""
+    """Return the beginning of a faulty line as text; bytes that are no UTF-8 come as hexadecimal escapes."""
     return content[:KEPT_BYTES].decode("utf-8", "backslashreplace")
 
 
