@@ -18,6 +18,8 @@ from newtongue.stages.corpus.config import CorpusConfig, Source
 EXCERPT_CHARS = 200
 HELDOUT_NAMES = frozenset({"heldout", "test", "validation", "valid", "dev"})
 """Values of a `split` column that keep a row on the held-out side whatever its hash says."""
+UNSTATED = frozenset({"", "und", "mul", "unknown"})
+"""Values of a language column that say nothing."""
 
 
 @dataclass(slots=True)
@@ -78,9 +80,9 @@ class Reading:
         """Return the tag of a row, or None when it states a language that is not the stage's."""
         stated = row.get("language") or row.get("lang")
         usual = source.language or self.config.language
-        if not stated:
+        said = [str(one) for one in (stated if isinstance(stated, list) else [stated or ""])]
+        if UNSTATED.issuperset(said):
             return usual
-        said = [str(one) for one in (stated if isinstance(stated, list) else [stated])]
         if not any(is_stated(one, self.config.language) for one in said):
             return None
         return next((one for one in said if TAG.match(one) and is_stated(one, self.config.language)), usual)

@@ -103,7 +103,7 @@ def _refuse_wrong_language(config: CorpusConfig, card: LanguageCard, aside: Mapp
         f"{100 * foreign / judged:.0f} % of {judged:,} documents are not {card.name} ({config.language}): {reasons}",
         place=_places(config),
         expected=f"text in {' and '.join(card.scripts)} script",
-        fix="correct `language`, or the source; `min_script_fraction: 0` turns the check off",
+        fix="correct `language` in the recipe, or give it other text",
     )
 
 
