@@ -15,6 +15,7 @@ from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import Plan, Settings, train
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import RecipeError
+from newtongue.methods.mixing import hashed
 from newtongue.methods.schedule import Schedule
 from newtongue.stages.pretrain.config import Architecture, PretrainConfig
 from newtongue.stages.pretrain.data import Sequences, shares_of, target_corpora, tokenised_sources
@@ -89,6 +90,7 @@ def settings_of(config: PretrainConfig, device: object, context: Context) -> Set
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         dropout=config.dropout,
+        mixed=hashed,
         dtype=config.dtype,
         seed=config.seed,
         micro_batch=config.micro_batch,
