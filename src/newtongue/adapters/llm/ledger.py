@@ -44,7 +44,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from newtongue.core.budget import MICRO
-from newtongue.core.errors import BudgetExceeded, Corrupt
+from newtongue.core.errors import BudgetExceeded, Corrupt, DataError
 
 KEEP_CAP: Final = -1
 """Passed as cap: keep the cap the file already has."""
@@ -305,7 +305,14 @@ class Ledger:
         )
 
     def _run(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        return self._db.execute(sql, values)
+        try:
+            return self._db.execute(sql, values)
+        except sqlite3.OperationalError as error:
+            raise DataError(
+                f"the ledger cannot be written or read: {error}",
+                place=str(self.path),
+                fix="free some disk space or check the folder's rights, then run again; what was paid is kept",
+            ) from None
 
     def _one(self, sql: str, *values: Any) -> Any:
         with self._lock:

@@ -1,0 +1,175 @@
+"""Requests to a chat endpoint and what their answers mean: keys, prices, classes of failure. No network here."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal
+
+import orjson
+
+Body = Mapping[str, Any]
+"""The JSON object sent to `/chat/completions`: model, messages, sampling settings, seed."""
+
+BYTES_PER_MESSAGE: Final = 32
+"""Allowance for the template around one message, in tokens; every token covers at least one byte of text."""
+RATE_LIMITED: Final = 429
+RETRY_STATUS: Final = frozenset({408, 409, 425, RATE_LIMITED})
+"""Statuses below 500 that say `later`, not `never`."""
+OWN_FAULT_STATUS: Final = frozenset({400, 413, 422})
+"""Statuses that refuse one request (too long, content filter) and say nothing about the others."""
+
+Verdict = Literal["answer", "refused", "retry", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a provider charges.
+
+    Attributes:
+        input: Micro-dollars per prompt token (the same number as dollars per million).
+        output: Micro-dollars per answer token.
+    """
+
+    input: float = 0.0
+    output: float = 0.0
+
+    def of(self, input_tokens: int, output_tokens: int) -> int:
+        """Return the price of one request in micro-dollars, rounded up.
+
+        Example:
+            >>> Price(0.15, 0.6).of(10, 2)
+            3
+        """
+        return math.ceil(round(input_tokens * self.input + output_tokens * self.output, 6))
+
+    def worst_case(self, body: Body) -> int:
+        """Return the most a request can cost: every byte of its messages a token, and the longest answer."""
+        prompt = sum(len(message["content"].encode()) + BYTES_PER_MESSAGE for message in body["messages"])
+        return self.of(prompt, int(body["max_tokens"]))
+
+
+FREE: Final = Price()
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """The useful part of an answer.
+
+    Attributes:
+        text: What the model wrote; "" for an empty or refused answer.
+        finish_reason: `stop`, `length`, `content_filter`, ….
+        model: The model that says it answered.
+        input_tokens: Prompt tokens billed, or None when the provider does not say.
+        output_tokens: Answer tokens billed, or None when the provider does not say.
+    """
+
+    text: str
+    finish_reason: str
+    model: str
+    input_tokens: int | None
+    output_tokens: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What to do with one response.
+
+    Attributes:
+        verdict: `answer` keep it; `refused` this request will never work; `retry` later; `stop` none will work.
+        why: Short reason for journals and messages.
+        completion: The answer, when there is one.
+    """
+
+    verdict: Verdict
+    why: str = ""
+    completion: Completion | None = None
+
+
+def request_key(body: Body) -> str:
+    """Return the identity of a request: everything that shapes its answer, and nothing else (not the url).
+
+    Example:
+        >>> request_key({"model": "m", "seed": 1}) == request_key({"seed": 1, "model": "m"})
+        True
+    """
+    canonical = orjson.dumps(dict(body), option=orjson.OPT_SORT_KEYS)
+    return hashlib.blake2b(canonical, digest_size=20).hexdigest()
+
+
+def read_response(status: int, raw: bytes) -> Reading:
+    """Decide what a response means.
+
+    Args:
+        status: HTTP status.
+        raw: The whole body.
+    """
+    if status in OWN_FAULT_STATUS and not looks_like_html(raw):
+        return Reading("refused", f"HTTP {status}")
+    if status in RETRY_STATUS or status >= 500:
+        return Reading("retry", f"HTTP {status}")
+    if status != 200:
+        return Reading("stop", f"HTTP {status}")
+    if looks_like_html(raw):
+        return Reading("stop", "HTML instead of JSON")
+    completion = read_completion(raw)
+    return Reading("answer", completion=completion) if completion else Reading("retry", "unusable JSON")
+
+
+def read_completion(raw: bytes) -> Completion | None:
+    """Return the first choice of a chat completion, or None when the body is not one."""
+    try:
+        reply = orjson.loads(raw)
+        choice = reply["choices"][0]
+        usage = reply.get("usage") or {}
+        return Completion(
+            text=choice["message"].get("content") or "",
+            finish_reason=str(choice.get("finish_reason") or ""),
+            model=str(reply.get("model") or ""),
+            input_tokens=_count(usage.get("prompt_tokens")),
+            output_tokens=_count(usage.get("completion_tokens")),
+        )
+    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
+        return None
+
+
+def looks_like_html(raw: bytes) -> bool:
+    """Return whether a body is a web page rather than JSON.
+
+    Example:
+        >>> looks_like_html(b" <!DOCTYPE html><html>")
+        True
+    """
+    return raw[:200].lstrip().startswith(b"<")
+
+
+def retry_after_seconds(value: str | None, now: float) -> float | None:
+    """Return the wait a `Retry-After` header asks for, in seconds; None when it asks for nothing readable.
+
+    Args:
+        value: The header: seconds, or an HTTP date.
+        now: Present time, seconds since 1970.
+
+    Example:
+        >>> retry_after_seconds("1.5", 0)
+        1.5
+        >>> retry_after_seconds("Thu, 01 Jan 1970 00:00:09 GMT", 4)
+        5.0
+    """
+    if not value:
+        return None
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now)
+    except (TypeError, ValueError):
+        return None
+
+
+def _count(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
