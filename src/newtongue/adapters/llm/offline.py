@@ -1,0 +1,72 @@
+"""Start the offline teacher as a child process, wait until it answers, and end it with the work."""
+
+from __future__ import annotations
+
+import json
+import select
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Final
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from newtongue.core.errors import ProviderError
+
+START_SECONDS: Final = 60.0
+"""Time the child has to start and to answer."""
+MODULE: Final = "newtongue.tools.teacher"
+
+
+@contextmanager
+def offline_teacher() -> Iterator[str]:
+    """Run the stand-in teacher on a free loopback port; give its base url (up to `/v1`).
+
+    The child watches its standard input and ends at once when this process does, however it ends.
+
+    Raises:
+        ProviderError: It did not start or did not answer in time.
+    """
+    child = subprocess.Popen(
+        [sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, close_fds=True
+    )
+    assert child.stdin and child.stdout
+    try:
+        deadline = time.monotonic() + START_SECONDS
+        url = _first_line(child.stdout, deadline)
+        _wait_for_health(url, deadline)
+        yield url
+    finally:
+        child.stdin.close()
+        child.terminate()
+        child.wait(10)
+        child.stdout.close()
+
+
+def _first_line(stream: IO[str], deadline: float) -> str:
+    ready, _, _ = select.select([stream], [], [], max(0.0, deadline - time.monotonic()))
+    line = stream.readline().strip() if ready else ""
+    if not line:
+        raise _failed("it did not say where it listens")
+    return line
+
+
+def _wait_for_health(url: str, deadline: float) -> None:
+    opener = build_opener(ProxyHandler({}))
+    while time.monotonic() < deadline:
+        try:
+            with opener.open(f"{url.removesuffix('/v1')}/health", timeout=5) as response:
+                if json.load(response).get("newtongue_offline"):
+                    return
+        except (URLError, OSError, ValueError):
+            time.sleep(0.05)
+    raise _failed("it did not answer /health")
+
+
+def _failed(why: str) -> ProviderError:
+    return ProviderError(
+        f"the offline teacher did not start: {why} within {START_SECONDS:.0f} s",
+        fix=f"run `{sys.executable} -m {MODULE}` to see its own message",
+    )
