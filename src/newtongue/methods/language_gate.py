@@ -26,6 +26,8 @@ SURE: Final = 0.5
 """Probability from which the identifier's first choice counts."""
 SURE_WRONG: Final = 0.7
 """Probability from which another language as first choice means wrong."""
+SURE_CONFUSABLE: Final = 0.9
+"""The same for a language the identifier mixes up with the wanted one."""
 LOOP_REPEATS: Final = 3
 """A stretch of words repeated this often in a row is a loop."""
 LOOP_WORDS: Final = 4
@@ -111,7 +113,7 @@ def judge_language(text: str, profile: Profile, identify: Identify) -> Verdict:
     code, probability = identify(" ".join(prose.split()))[0]
     if code == profile.code and probability >= SURE:
         return Verdict("right")
-    if code != profile.code and code not in profile.confusables and probability >= SURE_WRONG:
+    if code != profile.code and probability >= (SURE_CONFUSABLE if code in profile.confusables else SURE_WRONG):
         return Verdict("wrong", "language")
     return Verdict("unknown", "unsure")
 

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from newtongue.adapters.llm.ledger import Ledger, Response
+from newtongue.adapters.llm.ledger import Ledger
+from newtongue.adapters.llm.records import Response
 from newtongue.core.errors import BudgetExceeded, Corrupt
 
 OK = Response(200, b'{"choices": []}', complete=True)
@@ -51,8 +52,16 @@ def test_without_a_budget_nothing_may_cost_anything(tmp_path: Path) -> None:
     ledger = Ledger(tmp_path / "ledger.db", None)
     ledger.reserve("synth", "free", 0)
     with pytest.raises(BudgetExceeded, match="the recipe sets no budget"):
-        ledger.charge("pretrain", 1, "30 s of gpu")
+        ledger.reserve("synth", "paid", 1)
     assert ledger.by_stage() == {"synth": 0}
+
+
+def test_used_machine_time_is_booked_even_over_the_cap(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db", 10)
+    ledger.charge("pretrain", 11, "30 s of gpu")
+    assert ledger.spent() == 11
+    with pytest.raises(BudgetExceeded):
+        ledger.reserve("synth", "key", 1)
 
 
 def test_a_stage_is_bound_by_the_cap_the_runner_wrote(tmp_path: Path) -> None:
@@ -125,6 +134,7 @@ def test_spent_is_what_was_booked_and_never_passes_the_cap(
     for step, amount in steps:
         try:
             if step == "charge":
+                amount = min(amount, 300 - booked)
                 ledger.charge("pretrain", amount, "time")
                 booked += amount
             elif step == "reserve":

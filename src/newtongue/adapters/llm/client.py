@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,10 +19,12 @@ import aiohttp
 import orjson
 
 from newtongue.adapters.llm.bookkeeper import Bookkeeper
-from newtongue.adapters.llm.ledger import Ledger, Response
+from newtongue.adapters.llm.ledger import Ledger
+from newtongue.adapters.llm.records import Response
 from newtongue.adapters.llm.requests import (
     FREE,
     RATE_LIMITED,
+    UNUSABLE,
     Body,
     Completion,
     Price,
@@ -31,7 +32,6 @@ from newtongue.adapters.llm.requests import (
     read_completion,
     read_response,
     request_key,
-    retry_after_seconds,
 )
 from newtongue.core.config import Secret
 from newtongue.core.errors import BudgetExceeded, NewtongueError, ProviderError, RecipeError
@@ -40,8 +40,6 @@ LONGEST_WAIT_SECONDS: Final = 900.0
 """A provider that asks for a longer pause stops the run; it can be resumed later."""
 RATE_LIMIT_PATIENCE: Final = 4
 """A 429 counts as this fraction (1/n) of an attempt: being asked to slow down is not being broken."""
-SHOWN_BYTES: Final = 120
-"""How much of an unexpected body a message quotes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +80,14 @@ class Reply:
     Attributes:
         key: The request's key.
         completion: The answer, or None when the provider refused this request for good.
-        why: The reason of a refusal.
+        why: Short reason of a refusal, the same at every attempt.
+        detail: What the provider said to it; may differ from run to run.
     """
 
     key: str
     completion: Completion | None
     why: str = ""
+    detail: str = ""
 
 
 class ChatClient:
@@ -157,31 +157,32 @@ class _Run:
             async with self._slots:
                 if self._problem:
                     return
-                reading, wait = await self._attempt(key, body)
-            if reading is None:
+                reading = await self._attempt(key, body)
+            if reading is None or reading.verdict == "stop":
                 return
-            if self._finish(key, reading):
+            if reading.verdict in ("answer", "refused"):
+                self._replies[key] = Reply(key, reading.completion, reading.why, reading.detail)
                 on_reply()
                 return
             failures += 1 / RATE_LIMIT_PATIENCE if reading.why == f"HTTP {RATE_LIMITED}" else 1
             if failures >= self._endpoint.max_attempts:
                 self._give_up(key, reading)
                 return
-            await self._pause(wait if wait is not None else self._backoff(key, failures))
+            await self._pause(self._backoff(key, failures) if reading.pause_seconds is None else reading.pause_seconds)
 
-    async def _attempt(self, key: str, body: Body) -> tuple[Reading | None, float | None]:
-        """Reserve, send once, book; return what came of it and the pause the provider asked for."""
+    async def _attempt(self, key: str, body: Body) -> Reading | None:
+        """Reserve, send once, book; return what came of it, or None when the run has to stop."""
         worst = self._endpoint.price.worst_case(body)
         try:
             attempt = await self._reserve(key, worst)
         except NewtongueError as error:
             self._stop(error)
-            return None, None
+            return None
         try:
             return await self._send(attempt, worst, body)
         except NewtongueError as error:
             self._stop(error)
-            return None, None
+            return None
         finally:
             async with self._change:
                 self._in_flight -= 1
@@ -203,25 +204,25 @@ class _Run:
                 self._in_flight += 1
                 return attempt
 
-    async def _send(self, attempt: int, worst: int, body: Body) -> tuple[Reading, float | None]:
+    async def _send(self, attempt: int, worst: int, body: Body) -> Reading:
         url = f"{self._endpoint.url.rstrip('/')}/chat/completions"
         try:
             async with self._http.post(url, data=orjson.dumps(dict(body)), allow_redirects=False) as response:
                 raw = self._redact(await response.read())
-                status, pause = response.status, response.headers.get("Retry-After")
+                reading = read_response(response.status, raw, response.headers.get("Retry-After"))
+                status = response.status
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL):
             await self._book.do(self._ledger.settle, attempt, 0, Response(0, note="cannot connect"))
-            return Reading("retry", "cannot connect"), None
+            return Reading("retry", "cannot connect")
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             why = "timeout" if isinstance(error, TimeoutError) else "connection lost"
             await self._book.do(self._ledger.leave_unknown, attempt, why)
-            return Reading("retry", why), None
-        reading = read_response(status, raw)
+            return Reading("retry", why)
         stored = Response(status, raw, complete=reading.verdict == "answer", note=reading.why)
         await self._book.do(self._ledger.settle, attempt, self._cost(reading, status, worst), stored)
         if reading.verdict == "stop":
-            self._stop(self._unusable(reading, raw))
-        return reading, retry_after_seconds(pause, time.time())
+            self._stop(self._unusable(reading))
+        return reading
 
     def _cost(self, reading: Reading, status: int, worst: int) -> int:
         """Return what to book: usage where it is told, nothing for errors, the worst case where nobody says."""
@@ -230,15 +231,9 @@ class _Run:
             return self._endpoint.price.of(done.input_tokens, done.output_tokens)
         return worst if status == 200 and reading.verdict != "stop" else 0
 
-    def _finish(self, key: str, reading: Reading) -> bool:
-        """Note a reply that needs no further attempt; return whether there is one."""
-        if reading.verdict in ("answer", "refused"):
-            self._replies[key] = Reply(key, reading.completion, reading.why)
-        return reading.verdict != "retry"
-
     def _give_up(self, key: str, reading: Reading) -> None:
-        if reading.why == "unusable JSON":
-            self._replies[key] = Reply(key, None, reading.why)
+        if reading.why == UNUSABLE:
+            self._replies[key] = Reply(key, None, reading.why, reading.detail)
             return
         self._stop(
             ProviderError(
@@ -248,10 +243,9 @@ class _Run:
             )
         )
 
-    def _unusable(self, reading: Reading, raw: bytes) -> ProviderError:
-        start = raw[:SHOWN_BYTES].decode("utf-8", "replace").replace("\n", " ").strip()
+    def _unusable(self, reading: Reading) -> ProviderError:
         return ProviderError(
-            f"{reading.why}, beginning with {start!r}",
+            f"{reading.why}, beginning with {reading.detail!r}",
             place=self._endpoint.name,
             expected="an OpenAI-compatible endpoint: the base url up to /v1, a model it serves, a valid key",
             fix="correct `teacher.url`, `teacher.model` or `teacher.api_key` in the recipe, then run again",

@@ -11,13 +11,13 @@ integer micro-dollars. Three rules hold at every moment, also after `kill -9` or
 Use by the runner::
 
     ledger = Ledger(store / "ledger.db", cap_micro_usd=micro_usd(5.0))   # None: nothing may cost anything
-    ledger.charge("pretrain", 4_200, "30 s of h100-8")                   # BudgetExceeded when it does not fit
+    ledger.charge("pretrain", 4_200, "30 s of h100-8")                   # booked even when it passes the cap
     ledger.spent()                                                       # settled + reserved, micro-dollars
     ledger.by_stage()                                                    # {"pretrain": 4200, "synth": 17}
     ledger.stranded()                                                    # [Stranded(...), ...]
 
 The cap is kept in the file (table `meta`), so a stage that opens `Ledger(path)` without a cap is bound by the
-runner's. `charge` refuses what does not fit and records nothing then: charge a slice of time before using it.
+runner's. `charge` books time that has been used; after it, compare `spent()` with `cap()`.
 
 Use by a client::
 
@@ -37,12 +37,12 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from newtongue.adapters.llm.records import SCHEMA, Answer, Response, Stranded
 from newtongue.core.budget import MICRO
 from newtongue.core.errors import BudgetExceeded, Corrupt, DataError
 
@@ -50,74 +50,6 @@ KEEP_CAP: Final = -1
 """Passed as cap: keep the cap the file already has."""
 BUSY_SECONDS: Final = 60.0
 """How long one process waits for another's transaction."""
-
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS total (
-    stage TEXT PRIMARY KEY, settled INTEGER NOT NULL, reserved INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS charge (
-    id INTEGER PRIMARY KEY, stage TEXT NOT NULL, micro_usd INTEGER NOT NULL, what TEXT NOT NULL, at REAL NOT NULL);
-CREATE TABLE IF NOT EXISTS attempt (
-    id INTEGER PRIMARY KEY, key TEXT NOT NULL, stage TEXT NOT NULL, number INTEGER NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('open', 'unknown', 'settled')),
-    reserved INTEGER NOT NULL, micro_usd INTEGER, holder TEXT NOT NULL,
-    status INTEGER, complete INTEGER NOT NULL DEFAULT 0, body BLOB, note TEXT, sent_at REAL NOT NULL, done_at REAL);
-CREATE INDEX IF NOT EXISTS attempt_key ON attempt (key);
-CREATE INDEX IF NOT EXISTS attempt_unsettled ON attempt (state) WHERE state != 'settled';
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What came back for one attempt.
-
-    Attributes:
-        status: HTTP status; 0 when there was none.
-        body: Raw bytes of the body, as received.
-        complete: Whether this is the request's final answer: it will never be sent again.
-        note: Short reason when it is not (`server error`, `truncated JSON`).
-    """
-
-    status: int
-    body: bytes = b""
-    complete: bool = False
-    note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A complete answer that has been paid for.
-
-    Attributes:
-        key: The request's key.
-        status: HTTP status.
-        body: Raw bytes of the body, as received.
-        micro_usd: Its price.
-    """
-
-    key: str
-    status: int
-    body: bytes
-    micro_usd: int
-
-
-@dataclass(frozen=True, slots=True)
-class Stranded:
-    """A reservation nobody will settle: counted as spent until it is reconciled.
-
-    Attributes:
-        id: Number to give to `reconcile`.
-        stage: Who reserved it.
-        key: The request's key.
-        micro_usd: The amount reserved.
-        why: `process ended` or the note of the failure (`timeout`).
-    """
-
-    id: int
-    stage: str
-    key: str
-    micro_usd: int
-    why: str
 
 
 class Ledger:
@@ -185,13 +117,11 @@ class Ledger:
         }
 
     def charge(self, stage: str, micro_usd: int, what: str) -> None:
-        """Book a cost that is not a request (a slice of machine time), before it is used up.
+        """Book money already used that no request stands for (machine time), over the cap too: the truth is kept.
 
-        Raises:
-            BudgetExceeded: It does not fit under the cap; nothing was booked.
+        The caller compares `spent()` with `cap()` and stops; no further reservation will be granted.
         """
         with self.writing():
-            self._require_room(micro_usd, what)
             self._run(
                 "INSERT INTO charge (stage, micro_usd, what, at) VALUES (?, ?, ?, ?)",
                 stage,
@@ -208,7 +138,7 @@ class Ledger:
             BudgetExceeded: settled + reserved + `micro_usd` would pass the cap; nothing was written.
         """
         with self.writing():
-            self._require_room(micro_usd, "the next request")
+            self._require_room(micro_usd)
             number = self._one("SELECT COUNT(*) FROM attempt WHERE key = ?", key)[0] + 1
             row = self._run(
                 "INSERT INTO attempt (key, stage, number, state, reserved, holder, sent_at)"
@@ -247,6 +177,11 @@ class Ledger:
         """Return how often a request has been sent, in all processes."""
         return int(self._one("SELECT COUNT(*) FROM attempt WHERE key = ?", key)[0])
 
+    def cost_of(self, keys: Iterable[str]) -> int:
+        """Return what all attempts at these requests cost together, unsettled ones at their reservation."""
+        sql = "SELECT COALESCE(SUM(COALESCE(micro_usd, reserved)), 0) FROM attempt WHERE key = ?"
+        return sum(int(self._one(sql, key)[0]) for key in keys)
+
     def stranded(self) -> list[Stranded]:
         """Return the reservations that nobody will settle, oldest first."""
         rows = self._all(
@@ -275,19 +210,19 @@ class Ledger:
         with self._lock:
             self._db.close()
 
-    def _require_room(self, micro_usd: int, what: str) -> None:
+    def _require_room(self, micro_usd: int) -> None:
         if micro_usd == 0:
             return
         cap, spent = self.cap(), self.spent()
         if cap is None:
             raise BudgetExceeded(
-                f"{what} costs ${micro_usd / MICRO:.6f} and the recipe sets no budget",
+                f"the next request may cost ${micro_usd / MICRO:.6f} and the recipe sets no budget",
                 fix="set `budget: {usd: …}` in the recipe and run again; finished work is kept",
             )
         if spent + micro_usd > cap:
             used = f"${spent / MICRO:.6f} of ${cap / MICRO:.6f} are spent or reserved"
             raise BudgetExceeded(
-                f"{what} may cost ${micro_usd / MICRO:.6f}; {used}",
+                f"the next request may cost ${micro_usd / MICRO:.6f}; {used}",
                 fix="raise `budget.usd` in the recipe and run again; finished work is kept and nothing is paid twice",
             )
 

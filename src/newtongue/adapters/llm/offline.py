@@ -67,6 +67,6 @@ def _wait_for_health(url: str, deadline: float) -> None:
 
 def _failed(why: str) -> ProviderError:
     return ProviderError(
-        f"the offline teacher did not start: {why} within {START_SECONDS:.0f} s",
+        f"the offline teacher did not start: {why} (it has {START_SECONDS:.0f} s)",
         fix=f"run `{sys.executable} -m {MODULE}` to see its own message",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -21,6 +22,10 @@ RETRY_STATUS: Final = frozenset({408, 409, 425, RATE_LIMITED})
 """Statuses below 500 that say `later`, not `never`."""
 OWN_FAULT_STATUS: Final = frozenset({400, 413, 422})
 """Statuses that refuse one request (too long, content filter) and say nothing about the others."""
+
+UNUSABLE: Final = "unusable JSON"
+SHOWN_BYTES: Final = 120
+"""How much of an unexpected body a message quotes."""
 
 Verdict = Literal["answer", "refused", "retry", "stop"]
 
@@ -65,6 +70,7 @@ class Completion:
         model: The model that says it answered.
         input_tokens: Prompt tokens billed, or None when the provider does not say.
         output_tokens: Answer tokens billed, or None when the provider does not say.
+        stand_in: Whether the offline stand-in wrote it.
     """
 
     text: str
@@ -72,6 +78,7 @@ class Completion:
     model: str
     input_tokens: int | None
     output_tokens: int | None
+    stand_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +89,15 @@ class Reading:
         verdict: `answer` keep it; `refused` this request will never work; `retry` later; `stop` none will work.
         why: Short reason for journals and messages.
         completion: The answer, when there is one.
+        detail: How the body begins, when it is not an answer.
+        pause_seconds: The wait the provider asks for, when it asks for one.
     """
 
     verdict: Verdict
     why: str = ""
     completion: Completion | None = None
+    detail: str = ""
+    pause_seconds: float | None = None
 
 
 def request_key(body: Body) -> str:
@@ -100,23 +111,31 @@ def request_key(body: Body) -> str:
     return hashlib.blake2b(canonical, digest_size=20).hexdigest()
 
 
-def read_response(status: int, raw: bytes) -> Reading:
+def read_response(status: int, raw: bytes, retry_after: str | None = None) -> Reading:
     """Decide what a response means.
 
     Args:
         status: HTTP status.
         raw: The whole body.
+        retry_after: The `Retry-After` header, if any.
     """
-    if status in OWN_FAULT_STATUS and not looks_like_html(raw):
-        return Reading("refused", f"HTTP {status}")
+    html, detail = looks_like_html(raw), beginning(raw)
+    if status in OWN_FAULT_STATUS and not html:
+        return Reading("refused", f"HTTP {status}", detail=detail)
     if status in RETRY_STATUS or status >= 500:
-        return Reading("retry", f"HTTP {status}")
+        pause = retry_after_seconds(retry_after, time.time())
+        return Reading("retry", f"HTTP {status}", detail=detail, pause_seconds=pause)
     if status != 200:
-        return Reading("stop", f"HTTP {status}")
-    if looks_like_html(raw):
-        return Reading("stop", "HTML instead of JSON")
+        return Reading("stop", f"HTTP {status}", detail=detail)
+    if html:
+        return Reading("stop", "HTML instead of JSON", detail=detail)
     completion = read_completion(raw)
-    return Reading("answer", completion=completion) if completion else Reading("retry", "unusable JSON")
+    return Reading("answer", completion=completion) if completion else Reading("retry", UNUSABLE, detail=detail)
+
+
+def beginning(raw: bytes) -> str:
+    """Return the start of a body in one line, for messages."""
+    return " ".join(raw[:SHOWN_BYTES].decode("utf-8", "replace").split())
 
 
 def read_completion(raw: bytes) -> Completion | None:
@@ -131,6 +150,7 @@ def read_completion(raw: bytes) -> Completion | None:
             model=str(reply.get("model") or ""),
             input_tokens=_count(usage.get("prompt_tokens")),
             output_tokens=_count(usage.get("completion_tokens")),
+            stand_in=bool(reply.get("newtongue_offline")),
         )
     except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
         return None

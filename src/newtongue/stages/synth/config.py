@@ -22,11 +22,11 @@ class Teacher(Settings):
     """`env:NAME` of the key, when the endpoint wants one."""
     temperature: float = Field(1.0, ge=0, le=2)
     """Sampling temperature."""
-    max_tokens: int = Field(512, ge=1)
-    """Longest answer in tokens."""
-    usd_per_million_input_tokens: float = Field(0.0, ge=0)
+    max_tokens: int = Field(2048, ge=1)
+    """Longest answer in tokens, all tasks of one request together."""
+    usd_per_million_input_tokens: float = operational(0.0, ge=0)
     """Price of prompt tokens."""
-    usd_per_million_output_tokens: float = Field(0.0, ge=0)
+    usd_per_million_output_tokens: float = operational(0.0, ge=0)
     """Price of answer tokens."""
     license: str = "unknown"
     """Terms the answers come under."""
@@ -38,8 +38,27 @@ class Teacher(Settings):
         return self
 
 
+class Prompt(Settings):
+    """What one request shows and asks for."""
+
+    exemplars: int = Field(3, ge=1, le=10)
+    """Seed tasks shown."""
+    already_written: int = Field(3, ge=0, le=10)
+    """Instructions accepted in earlier rounds that are named so that new ones differ."""
+    tasks: int = Field(4, ge=1, le=20)
+    """Tasks asked for."""
+    grounded: list[str] = Field(default_factory=lambda: ["qa", "generation", "translation", "classification"])
+    """Task types whose requests carry a document, when there are documents."""
+    max_document_characters: int = Field(1500, ge=100)
+    """Longer documents are cut at a paragraph or sentence."""
+
+
 class SynthConfig(StageConfig):
-    """Let a teacher write instruction data from seed tasks and documents."""
+    """Let a teacher write instruction data from seed tasks and documents.
+
+    The held-out side has its own seeds: a row on one side was never shown, and never shows, a seed of the other.
+    Documents are read on their training side only, and rows grounded on one stay on that side.
+    """
 
     MAKES: ClassVar[str] = "Conversations"
 
@@ -48,29 +67,33 @@ class SynthConfig(StageConfig):
     language: str
     """Tag of the language to write in."""
     seeds: ConversationsRef
-    """Seed tasks: rows with `task`, `instruction`, `input`, `output`."""
+    """Seed tasks: rows with `task`, `instruction`, `input`, `output`, and `labels` where there are some."""
     documents: CorpusRef | None = None
     """Documents that tasks may be grounded on; only the training side is read."""
+    translations: CorpusRef | None = None
+    """The same documents in another language, matched by group; shown with them in `translation` requests."""
     tasks: dict[str, float] = Field(default_factory=dict)
     """Task type -> relative weight; empty takes every type of the seeds alike."""
     rows: int = Field(500, ge=1)
     """Accepted rows to aim for."""
     max_requests: int | None = Field(None, ge=1)
     """Give up after this many requests; None allows three per row."""
-    exemplars: int = Field(3, ge=1, le=10)
-    """Seed tasks shown in each prompt."""
+    prompt: Prompt = Prompt()
+    """What one request shows and asks for."""
+    max_answer_characters: int = Field(1000, ge=20)
+    """Longer answers are rejected; the prompt says so."""
     max_similarity: float = Field(0.7, gt=0, le=1)
-    """A row whose instruction and input are more similar (ROUGE-L F on Unicode tokens) to an earlier row is dropped."""
+    """A row whose instruction and input are more similar (ROUGE-L F on Unicode words) to a seed or an earlier row is dropped."""
     heldout_fraction: float = Field(0.1, ge=0, lt=1)
-    """Share of groups whose rows go to the held-out side."""
+    """Share of seeds, and of rows, on the held-out side."""
     seed: int = 0
-    """Seed of exemplar draws and request seeds."""
+    """Seed of draws and of requests."""
     concurrency: int = operational(8, ge=1)
     """Requests in flight at most."""
     timeout_seconds: float = operational(120.0, gt=0)
-    """Time after which a request is tried again."""
+    """Time after which a request is tried again, seconds."""
     max_attempts: int = operational(5, ge=1)
-    """Attempts per request, the first included."""
+    """Attempts per request and run, the first included."""
 
     def rehearsal(self) -> Self:
         """Ask for forty rows."""
