@@ -164,8 +164,8 @@ def finish_sentence(rng: Random, source: Material, _data: Data) -> Slots | None:
     return {"beginning": " ".join(pieces[:cut]), "rest": " ".join(pieces[cut:])}
 
 
-def join_words(rng: Random, source: Material, data: Data) -> Slots | None:
-    """Words in a row, as a list and as a phrase."""
+def reverse_words(rng: Random, source: Material, data: Data) -> Slots | None:
+    """Neighbouring words of a sentence as a list, and the list from its end."""
     sentence = source.sentence(rng)
     if not sentence:
         return None
@@ -173,7 +173,7 @@ def join_words(rng: Random, source: Material, data: Data) -> Slots | None:
     length = rng.randint(3, 5)
     start = rng.randrange(max(1, len(some) - length))
     row = some[start : start + length]
-    return {"listed": data["comma"].join(row), "joined": " ".join(row)}
+    return {"listed": data["comma"].join(row), "reversed": data["comma"].join(reversed(row))}
 
 
 def sentence_with_word(rng: Random, source: Material, _data: Data) -> Slots | None:
@@ -298,7 +298,7 @@ KINDS: Final[Mapping[str, Callable[[Random, Material, Data], Slots | None]]] = {
     "count_sentences": count_sentences,
     "sentence_of_word": sentence_of_word,
     "finish_sentence": finish_sentence,
-    "join_words": join_words,
+    "reverse_words": reverse_words,
     "sentence_with_word": sentence_with_word,
     "label": label,
     "is_label": label,

@@ -19,11 +19,11 @@ class SelectConfig(StageConfig):
     method: Literal["random", "length", "topk"] = "random"
     """`random` draws, `length` takes the longest answers, `topk` the highest `score_column`."""
     keep: int | None = Field(None, ge=1)
-    """Training rows to keep; None takes `keep_fraction`."""
+    """Training rows to keep (all when there are fewer); None takes `keep_fraction`."""
     keep_fraction: float = Field(1.0, gt=0, le=1)
     """Share of training rows to keep when `keep` is not set."""
     score_column: str = "score"
-    """Numeric column `topk` sorts by, highest first."""
+    """Numeric column `topk` sorts by, highest first; every training row must have one."""
     makes_kind: Literal["Conversations", "Corpus", "Preferences"] = "Conversations"
     """Kind of the rows; the stage makes the kind it was given."""
     seed: int = 0

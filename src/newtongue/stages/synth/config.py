@@ -83,7 +83,7 @@ class SynthConfig(StageConfig):
     max_answer_characters: int = Field(1000, ge=20)
     """Longer answers are rejected; the prompt says so."""
     max_similarity: float = Field(0.7, gt=0, le=1)
-    """A row whose instruction and input are more similar (ROUGE-L F on Unicode words) to a seed or an earlier row is dropped."""
+    """A row is dropped when instruction and input are more similar (ROUGE-L F on Unicode words) to a seed or a row."""
     heldout_fraction: float = Field(0.1, ge=0, lt=1)
     """Share of seeds, and of rows, on the held-out side."""
     seed: int = 0

@@ -110,7 +110,12 @@ def _seeds(artefact: Artefact) -> Iterator[Seed]:
             task=str(row.get("task") or ""),
             shown={"input": "", **shown},
             license=str(row.get("license") or "unknown"),
-            key=group_key(str(row.get("group") or ""), str(row.get("id") or ""), str(row.get("language") or ""), instruction + output),
+            key=group_key(
+                str(row.get("group") or ""),
+                str(row.get("id") or ""),
+                str(row.get("language") or ""),
+                instruction + output,
+            ),
         )
 
 

@@ -20,6 +20,14 @@ from newtongue.stages.synth.loop import Loop
 from newtongue.stages.synth.material import gather
 
 STAGE = "synth"
+WRITTEN = (
+    "from seed tasks and documents in the manner of Self-Instruct (arXiv 2212.10560). "
+    "Machine-written; no human reviewed it."
+)
+STAND_IN = (
+    "**The teacher was the offline stand-in.** It understands nothing: it recombines the seed tasks and documents it is "
+    "shown with shipped wordings. The rows show that the pipeline works; they are no substitute for a teacher."
+)
 
 
 def synthesise(config: SynthConfig, context: Context) -> Outcome:
@@ -85,18 +93,16 @@ def _show(loop: Loop, config: SynthConfig, context: Context) -> None:
 def _card(config: SynthConfig, loop: Loop) -> Sequence[str]:
     """Return what a reader must know of the data."""
     parts = [
-        f"{len(loop.accepted):,} conversations in {config.language}, written by the teacher `{config.teacher.model}` from "
-        "seed tasks and documents in the manner of Self-Instruct (arXiv 2212.10560). Machine-written; no human reviewed it.",
-        f"Rejected rows are kept in rejected.jsonl: {loop.reasons(5)}.",
+        f"{len(loop.accepted):,} conversations in {config.language}, written by the teacher `{config.teacher.model}` "
+        + WRITTEN
     ]
     if loop.stand_in:
-        parts.insert(
-            1,
-            "**The teacher was the offline stand-in.** It understands nothing: it recombines the seed tasks and documents "
-            "it is shown with shipped wordings. The rows show that the pipeline works; they are no substitute for a teacher.",
-        )
+        parts.append(STAND_IN)
+    parts.append(f"Rejected rows are kept in rejected.jsonl: {loop.reasons(5)}.")
     if loop.unknown:
-        parts.append(f"The language of {loop.unknown:,} rows could not be told; they carry the flag `language unknown`.")
+        parts.append(
+            f"The language of {loop.unknown:,} rows could not be told; they carry the flag `language unknown`."
+        )
     if loop.other_models:
         parts.append(f"Warning: answers came from {', '.join(loop.other_models)}, not from `{config.teacher.model}`.")
     if len(loop.accepted) < config.rows:
