@@ -25,7 +25,7 @@ WRITTEN = (
     "Machine-written; no human reviewed it."
 )
 STAND_IN = (
-    "**The teacher was the offline stand-in.** It understands nothing: it recombines the seed tasks and documents it is "
+    "**The teacher was the offline stand-in.** It understands nothing: it recombines seed tasks and documents it is "
     "shown with shipped wordings. The rows show that the pipeline works; they are no substitute for a teacher."
 )
 
