@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from newtongue.cli.output import print_json
+from newtongue.cli.output import print_json, say
 
 
 def command(
@@ -22,4 +22,4 @@ def command(
     if json:
         print_json(result)
     else:
-        typer.echo(render(result))
+        say(render(result))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from newtongue.cli.output import print_json
+from newtongue.cli.output import print_json, say
 
 
 def command(
@@ -21,6 +21,6 @@ def command(
     if json:
         print_json(doctor.facts(findings))
     else:
-        typer.echo(doctor.render(findings))
+        say(doctor.render(findings))
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(3)

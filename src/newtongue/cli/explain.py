@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from newtongue.cli.output import print_json
+from newtongue.cli.output import print_json, say
 
 
 def command(
@@ -30,7 +30,7 @@ def command(
     if json:
         print_json({"stage": stage, "makes": kind.MAKES, "meaning": kind.__doc__, "settings": rows})
         return
-    typer.echo(f"{stage}: {kind.__doc__}\n")
+    say(f"{stage}: {kind.__doc__}\n")
     for row in rows:
         mark = " (operational)" if row["operational"] else ""
-        typer.echo(f"{row['key']}: {row['type']} = {row['default']}{mark}\n    {row['meaning']}")
+        say(f"{row['key']}: {row['type']} = {row['default']}{mark}\n    {row['meaning']}")

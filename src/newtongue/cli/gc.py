@@ -8,20 +8,25 @@ from typing import Annotated
 
 import typer
 
+from newtongue.cli.output import print_json, say
+
 
 def command(
     store: Annotated[Path, typer.Argument(help="Folder of the store, runs/<recipe>.")],
     yes: Annotated[bool, typer.Option("--yes", help="Remove without asking.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object; removes nothing.")] = False,
 ) -> None:
     """List stage directories that no recipe in the store names; remove them only after a yes."""
-    from newtongue.run.inspect import unused
+    from newtongue.run.inspect import size_bytes, unused
 
     found = unused(store)
+    if json:
+        print_json({"store": str(store), "unused": [{"directory": d.name, "bytes": size_bytes(d)} for d in found]})
+        return
     for directory in found:
-        size = sum(f.stat().st_size for f in directory.rglob("*") if f.is_file())
-        typer.echo(f"{directory}  {size / 1e6:.1f} MB")
+        say(f"{directory}  {size_bytes(directory) / 1e6:.1f} MB")
     if not found:
-        typer.echo("nothing to remove")
+        say("nothing to remove: every stage is named by a recipe-*.yaml of the store")
     elif yes or typer.confirm(f"remove these {len(found)} directories?"):
         for directory in found:
             shutil.rmtree(directory)

@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from newtongue.core.process import exit_quietly_on_broken_pipe
+
 COMMANDS = {
     "demo": "demo",
     "plan": "plan",
@@ -44,33 +46,40 @@ def main() -> None:
 
 def call(command: Any) -> int:
     """Run a command; return its exit code after showing a user error as text, a bug as a traceback."""
-    from newtongue.core.errors import NewtongueError
+    from newtongue.cli.output import say
+    from newtongue.core.errors import understand
 
     try:
         command(standalone_mode=False)
-    except NewtongueError as error:
-        typer.echo(f"newtongue: {error.text()}", err=True)
-        return error.exit_code
     except typer.Exit as stop:
         return stop.exit_code
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("newtongue: interrupted; the same command goes on from here", err=True)
+        say("newtongue: interrupted; the same command goes on from here", err=True)
         return 130
     except Exception as error:
-        return _unexpected(error)
+        if isinstance(error, BrokenPipeError):
+            exit_quietly_on_broken_pipe()
+            return 0
+        known = understand(error)
+        if known is None:
+            return _unexpected(error)
+        say(f"newtongue: {known.text()}", err=True)
+        return known.exit_code
     return 0
 
 
 def _unexpected(error: Exception) -> int:
     """Show a usage error of the command line as text (2), anything else as a bug with its traceback (1)."""
+    from newtongue.cli.output import say
+
     show = getattr(error, "format_message", None)
     if show is not None:
-        typer.echo(f"newtongue: {show()}", err=True)
+        say(f"newtongue: {show()}", err=True)
         return 2
     import traceback
 
-    traceback.print_exception(error)
-    typer.echo("newtongue: this is a bug, please report it with the lines above", err=True)
+    say("".join(traceback.format_exception(error)), err=True)
+    say("newtongue: this is a bug, please report it with the lines above", err=True)
     return 1
 
 

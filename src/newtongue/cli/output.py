@@ -8,10 +8,17 @@ from typing import Any
 
 import typer
 
+from newtongue.core.secrets import redact
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print text with every secret replaced; every line of every command goes through here."""
+    typer.echo(redact(text), err=err)
+
 
 def print_json(value: Any) -> None:
     """Print one JSON object and nothing else."""
-    typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+    say(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -19,4 +26,4 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     widths = [max(len(str(row[i])) for row in [header, *rows]) for i in range(len(header))]
     for row in [header, *rows]:
         cells = [str(cell).ljust(width) for cell, width in zip(row, widths, strict=True)]
-        typer.echo("  ".join(cells).rstrip())
+        say("  ".join(cells).rstrip())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from newtongue.cli.output import print_json, print_table
+from newtongue.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
     from newtongue.run.plan import Plan
@@ -21,6 +21,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every stage with what it needs: tokens, time, dollars, memory. Nothing is written."""
+    from newtongue.core.errors import NewtongueError
     from newtongue.run import recipe as recipes
     from newtongue.run.plan import check_affordable, make_plan
     from newtongue.run.store import Store
@@ -28,11 +29,17 @@ def command(
     loaded = recipes.load(recipe, set_ or ())
     loaded = recipes.rehearse(loaded) if rehearse else loaded
     plan = make_plan(loaded, Store((out or Path("runs") / loaded.name).absolute()))
+    refusal = None
+    try:
+        check_affordable(plan)
+    except NewtongueError as error:
+        refusal = error
     if json:
-        print_json(facts(plan))
+        print_json({**facts(plan), "refused": refusal and refusal.text()})
     else:
         show(plan)
-    check_affordable(plan)
+    if refusal:
+        raise refusal
 
 
 def facts(plan: Plan) -> dict[str, Any]:
@@ -67,16 +74,16 @@ def show(plan: Plan) -> None:
         tokens = f"{e.tokens:,}" if e.tokens else ""
         low, likely, high = e.usd
         money = f"${likely:.2f} ({low:.2f}–{high:.2f})" if high else ""
-        memory = f"{e.memory_gb:.1f} GB" if step.action != "reuse" else ""
-        rows.append((step.step.name, step.action, tokens, duration(e.seconds[1]), money, memory, step.why))
-    print_table(("stage", "action", "tokens", "time", "dollars", "memory", "why"), rows)
+        memory, disk = (f"{gb:.1f} GB" if gb >= 0.05 else "" for gb in (e.memory_gb, e.disk_gb))
+        rows.append((step.step.name, step.action, tokens, duration(e.seconds[1]), money, memory, disk, step.why))
+    print_table(("stage", "action", "tokens", "time", "dollars", "memory", "disk", "why"), rows)
     for step in plan.steps:
         for note in (*step.notes, *step.estimate.notes):
-            typer.echo(f"note: {step.step.name}: {note}")
+            say(f"note: {step.step.name}: {note}")
     budget = plan.recipe.header.budget
     (low_s, likely_s, high_s), (low, likely, high) = plan.seconds, plan.usd
     cap = "no cap" if budget.usd is None else f"${plan.spent_usd:.2f} of ${budget.usd:.2f} spent"
-    typer.echo(
+    say(
         f"to do on {budget.machine.name}: {duration(likely_s)} ({duration(low_s)} to {duration(high_s)}), "
         f"${likely:.2f} ({low:.2f}–{high:.2f}); {cap}"
     )

@@ -16,7 +16,7 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Run a recipe; run it again after any interruption and it goes on where it stopped."""
-    from newtongue.cli.output import print_json
+    from newtongue.cli.output import print_json, say
     from newtongue.run import recipe as recipes
     from newtongue.run.reporter import Terminal
     from newtongue.run.runner import run
@@ -29,7 +29,7 @@ def command(
     else:
         last = loaded.steps[-1].name
         if last in finished.directories:
-            typer.echo(_result(finished.artefact(last)))
+            say(_result(finished.artefact(last)))
 
 
 def _result(payload: Path) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from newtongue.cli.output import print_json, print_table
+from newtongue.cli.output import print_json, print_table, say
 
 
 def command(
@@ -23,7 +23,7 @@ def command(
         if json:
             print_json(manifest.read_manifest(path))
         else:
-            typer.echo(card(path))
+            say(card(path))
         return
     rows = overview(path)
     if not rows:

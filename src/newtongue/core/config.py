@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import CoreSchema, core_schema
 
+from newtongue.core import secrets
 from newtongue.core.errors import RecipeError
 
 STAGE_REF = re.compile(r"^\$(?P<stage>[a-z][a-z0-9_]*)(?:\.(?P<part>[A-Za-z]\w*))?$")
@@ -36,6 +37,12 @@ class Settings(BaseModel):
         use_attribute_docstrings=True,
         validate_default=True,
     )
+
+    def model_post_init(self, context: Any) -> None:
+        """Note the name of every environment variable whose value must not be shown."""
+        for value in self.__dict__.values():
+            if isinstance(value, str) and value.startswith("env:") and not isinstance(value, Ref):
+                secrets.note(value.removeprefix("env:"))
 
 
 class StageConfig(Settings):
@@ -173,26 +180,27 @@ def semantic(value: Any) -> Any:
 
     Settings at their default are left out, so that adding a setting changes no old fingerprint.
     References are replaced by a placeholder (their content enters the fingerprint on its own).
+    Mappings the user wrote become lists of single pairs: their order reaches the stage, so it counts.
     """
     if isinstance(value, Ref):
         return f"<{value.part or 'input'}>"
     if isinstance(value, BaseModel):
-        return {
-            name: semantic(getattr(value, name))
-            for name, field in type(value).model_fields.items()
-            if not _is_operational(field, getattr(value, name))
-            and getattr(value, name) != field.get_default(call_default_factory=True)
-        }
+        return dict(_deciding(value))
     if isinstance(value, dict):
-        return {str(key): semantic(item) for key, item in value.items()}
+        return [{str(key): semantic(item)} for key, item in value.items()]
     if isinstance(value, list | tuple):
         return [semantic(item) for item in value]
     return value
 
 
-def _is_operational(field: Any, value: Any) -> bool:
-    extra = field.json_schema_extra
-    return isinstance(value, Secret) or (isinstance(extra, dict) and bool(extra.get("operational")))
+def _deciding(config: BaseModel) -> Iterator[tuple[str, Any]]:
+    for name, field in type(config).model_fields.items():
+        value, extra = getattr(config, name), field.json_schema_extra
+        if isinstance(value, Secret) or (isinstance(extra, dict) and extra.get("operational")):
+            continue
+        plain = semantic(value)
+        if field.is_required() or plain != semantic(field.get_default(call_default_factory=True)):
+            yield name, plain
 
 
 def set_references(value: Any, change: Any) -> Any:

@@ -16,6 +16,9 @@ A message has up to three lines: what is wrong and where, what was expected, wha
 
 from __future__ import annotations
 
+import errno
+from collections.abc import Iterator
+
 
 class NewtongueError(Exception):
     """A problem the user can understand and mend; shown without a traceback."""
@@ -96,3 +99,41 @@ class GateFailed(NewtongueError):
     """The result is sealed and complete, and a gate the recipe set says no."""
 
     exit_code = 6
+
+
+DISK_FULL = ("no space left on device", "disk is full", "disk quota exceeded", "file too large")
+
+
+def understand(error: BaseException) -> NewtongueError | None:
+    """Return what a user can do about an error of the system or of a library; None when it is a bug."""
+    for cause in _chain(error):
+        known = _known(cause)
+        if known is not None:
+            return known
+    return None
+
+
+def _known(error: BaseException) -> NewtongueError | None:
+    if isinstance(error, NewtongueError):
+        return error
+    place = str(getattr(error, "filename", None) or "")
+    code = getattr(error, "errno", None)
+    if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) or any(sign in str(error).lower() for sign in DISK_FULL):
+        return DataError("no space left on the disk", place=place, fix="free some space, then run again: it resumes")
+    if isinstance(error, OSError) and code in (errno.EACCES, errno.EROFS, errno.EPERM):
+        return DataError(
+            f"not allowed ({error.strerror})", place=place, fix="change the permissions, or give --out DIR"
+        )
+    if isinstance(error, MemoryError):
+        return DataError("out of memory", fix="a smaller `micro_batch` or `batch`, or a larger machine; it resumes")
+    if isinstance(error, ModuleNotFoundError) and not (error.name or "").startswith("newtongue"):
+        return MissingExtra(error.name or "?", "train")
+    return None
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    seen: list[BaseException] = []
+    while error is not None and error not in seen:
+        seen.append(error)
+        yield error
+        error = error.__cause__ or error.__context__

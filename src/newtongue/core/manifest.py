@@ -98,14 +98,22 @@ def sync_tree(folder: Path) -> None:
 
 
 def write_json(file: Path, value: Any) -> None:
-    """Write readable JSON atomically and durably: temporary file, fsync, rename, fsync of the folder."""
+    """Write readable JSON atomically and durably."""
+    write_text(file, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
+
+
+def write_text(file: Path, text: str) -> None:
+    """Write a file atomically and durably: temporary file, fsync, rename, fsync of the folder."""
     temporary = file.with_name(f".{file.name}.{os.getpid()}")
-    with open(temporary, "w", encoding="utf-8") as stream:
-        json.dump(value, stream, indent=2, sort_keys=True, ensure_ascii=False)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(temporary, file)
+    try:
+        with open(temporary, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
     sync_folder(file.parent)
 
 
@@ -128,6 +136,17 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 def is_sealed(directory: Path) -> bool:
     """Return whether the stage of this directory has finished."""
     return (directory / MANIFEST).is_file()
+
+
+def missing(directory: Path) -> list[str]:
+    """Return the payload files of a sealed directory that are gone or of another size; reads no content."""
+    facts = read_manifest(directory)
+    payload, files = directory / facts["payload"], facts["files"]
+    return [name for name, file in files.items() if not _as_large(payload / name, file.get("bytes"))]
+
+
+def _as_large(file: Path, size: int | None) -> bool:
+    return file.is_file() and size in (None, file.stat().st_size)
 
 
 def verify(directory: Path) -> list[str]:

@@ -5,7 +5,6 @@ Lines for the runner go to standard output behind a mark; everything a library p
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import signal
@@ -18,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from newtongue.core.context import Context, Outcome
-from newtongue.core.errors import DataError, NewtongueError
+from newtongue.core.errors import understand
 from newtongue.core.process import die_with_parent
+from newtongue.core.secrets import redact
 from newtongue.run.job import MARK, Job
 from newtongue.stages import CATALOGUE
 
@@ -59,7 +59,7 @@ def run_job(file: Path, home: Home) -> Outcome:
     def journal(event: str, **facts: Any) -> None:
         line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **facts}
         with open(job.directory / "journal.jsonl", "a", encoding="utf-8") as stream:
-            stream.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+            stream.write(redact(json.dumps(line, ensure_ascii=False, default=str)) + "\n")
 
     context = Context(
         directory=job.directory,
@@ -73,23 +73,6 @@ def run_job(file: Path, home: Home) -> Outcome:
     return entry.load_function()(config, context)
 
 
-def explain(error: BaseException) -> NewtongueError | None:
-    """Return what a user can understand of an error, or None when it is a bug."""
-    if isinstance(error, NewtongueError):
-        return error
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return DataError("no space left on the disk", place=str(error.filename or ""), fix="free some space, run again")
-    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-        return DataError(f"not allowed to write ({error.strerror})", place=str(error.filename or ""))
-    if isinstance(error, ModuleNotFoundError):
-        from newtongue.core.errors import MissingExtra
-
-        return MissingExtra(error.name or "?", "train")
-    if isinstance(error, MemoryError):
-        return DataError("out of memory", fix="a smaller `micro_batch`, or a larger machine")
-    return None
-
-
 def main() -> int:
     """Run the job named on the command line; 0 when it succeeded, else the error's exit code."""
     die_with_parent(0)
@@ -99,7 +82,7 @@ def main() -> int:
     try:
         outcome = run_job(Path(sys.argv[1]), home)
     except BaseException as error:
-        known = explain(error)
+        known = understand(error)
         if known is None:
             home.tell("bug", problem=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
             return 1

@@ -7,6 +7,8 @@ from typing import Any
 
 from newtongue.core import manifest
 from newtongue.core.config import StageConfig
+from newtongue.core.errors import DataError
+from newtongue.run import yaml12
 from newtongue.run.store import Store, read_config
 
 
@@ -20,29 +22,38 @@ def card(directory: Path) -> str:
 
 
 def overview(path: Path) -> list[dict[str, Any]]:
-    """Return one row per stage directory of a store: name, stage, state, files, bytes, seconds, dollars."""
-    rows = []
-    for directory in Store(path).directories():
-        if manifest.is_sealed(directory):
-            facts = manifest.read_manifest(directory)
-            size = sum(f.stat().st_size for f in manifest.files_below(directory / facts["payload"]))
-            costs = facts["costs"]
-            state, stage, seconds, usd = "sealed", facts["stage"], costs["seconds"], costs["usd"]
-        else:
-            size = sum(f.stat().st_size for f in manifest.files_below(directory))
-            state, stage, seconds, usd = "unfinished", read_config(directory).get("stage", "?"), "", ""
-        rows.append({"directory": directory.name, "stage": stage, "state": state, "megabytes": round(size / 1e6, 2),
-                     "seconds": seconds, "usd": usd})  # fmt: skip
-    return rows
+    """Return one row per stage directory of a store: name, stage, state, megabytes, seconds, dollars."""
+    return [_row(directory) for directory in Store(path).directories()]
+
+
+def _row(directory: Path) -> dict[str, Any]:
+    sealed = manifest.is_sealed(directory)
+    facts = manifest.read_manifest(directory) if sealed else {**read_config(directory), "costs": {}}
+    return {
+        "directory": directory.name,
+        "stage": facts.get("stage", "?"),
+        "state": "sealed" if sealed else "unfinished",
+        "megabytes": round(size_bytes(directory) / 1e6, 2),
+        "seconds": facts["costs"].get("seconds", ""),
+        "usd": facts["costs"].get("usd", ""),
+    }
+
+
+def size_bytes(directory: Path) -> int:
+    """Return how much a stage directory holds, scratch included."""
+    return sum(file.stat().st_size for file in manifest.files_below(directory))
 
 
 def unused(path: Path) -> list[Path]:
-    """Return the stage directories that no recipe recorded in the store names."""
-    from newtongue.run import yaml12
+    """Return the stage directories that no recipe recorded in the store names.
 
-    named: set[str] = set()
-    for file in path.glob("recipe-*.yaml"):
-        named |= {stage["directory"] for stage in yaml12.read(file)["stages"].values()}
+    Raises:
+        DataError: No recipe was ever recorded there, so nothing can be told.
+    """
+    recipes = Store(path).recipes()
+    if not recipes:
+        raise DataError("no recipe was recorded here", place=str(path), expected="a store, runs/<recipe>")
+    named = {stage["directory"] for file in recipes for stage in yaml12.read(file)["stages"].values()}
     return [directory for directory in Store(path).directories() if directory.name not in named]
 
 

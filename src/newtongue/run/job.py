@@ -52,7 +52,7 @@ class Job:
         values = json.loads(file.read_text("utf-8"))
         inputs = {n: Artefact(**{**facts, "path": Path(facts["path"])}) for n, facts in values.pop("inputs").items()}
         folders = {n: Path(values.pop(n)) for n in ("directory", "payload", "scratch", "store")}
-        return cls(inputs=inputs, **folders, **values)
+        return cls(key=values["key"], settings=values["settings"], inputs=inputs, **folders)
 
 
 def plain(config: StageConfig) -> dict[str, Any]:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from newtongue.core import manifest
 from newtongue.core.artefact import Artefact
 from newtongue.core.budget import Counts, Estimate
-from newtongue.core.config import Ref, references, semantic
-from newtongue.core.errors import BudgetExceeded, DataError, RecipeError
+from newtongue.core.config import Ref, Settings, references, semantic
+from newtongue.core.errors import BudgetExceeded, Corrupt, DataError, RecipeError
+from newtongue.core.language import Languages
 from newtongue.run import sources
 from newtongue.run.recipe import Recipe, Step
-from newtongue.run.store import HashCache, StageDirectory, Store
+from newtongue.run.sources import Known
+from newtongue.run.store import HASHES, HashCache, Pins, StageDirectory, Store, read_config
 
 Action = Literal["reuse", "run", "resume", "skip"]
-CARDS = Path(__file__).resolve().parent.parent / "languages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,6 @@ class PlannedStep:
         action: What `run` would do.
         why: The reason, for people.
         estimate: Expected time, money, memory; of a sealed stage what it really took.
-        counts: Exact or predicted size of its output.
         inputs: Text of each reference -> artefact (paths of unsealed stages are where they will be).
         notes: Warnings.
     """
@@ -46,7 +47,6 @@ class PlannedStep:
     action: Action
     why: str
     estimate: Estimate
-    counts: Counts
     inputs: Mapping[str, Artefact]
     notes: tuple[str, ...] = ()
 
@@ -74,26 +74,14 @@ class Plan:
     def usd(self) -> tuple[float, float, float]:
         """Dollars still to be spent: (low, likely, high), teachers and machine together."""
         hourly = self.recipe.header.budget.machine.usd_per_hour / 3600
-        ranges = [[u + s * hourly for u, s in zip(p.estimate.usd, p.estimate.seconds, strict=True)] for p in self.to_do]
-        low, likely, high = (sum(column) for column in zip(*ranges, strict=True)) if ranges else (0.0, 0.0, 0.0)
+        teachers = _sums([step.estimate.usd for step in self.to_do])
+        low, likely, high = (t + s * hourly for t, s in zip(teachers, self.seconds, strict=True))
         return low, likely, high
 
     @property
     def seconds(self) -> tuple[float, float, float]:
         """Wall time still needed: (low, likely, high)."""
-        columns = list(zip(*(p.estimate.seconds for p in self.to_do), strict=True))
-        low, likely, high = (sum(column) for column in columns) if columns else (0.0, 0.0, 0.0)
-        return low, likely, high
-
-
-@dataclass(slots=True)
-class _Known:
-    """What planning has learnt so far: fingerprints, sizes and places of earlier steps."""
-
-    fingerprints: dict[str, str] = field(default_factory=dict)
-    counts: dict[str, Counts] = field(default_factory=dict)
-    places: dict[str, StageDirectory] = field(default_factory=dict)
-    kinds: dict[str, str] = field(default_factory=dict)
+        return _sums([step.estimate.seconds for step in self.to_do])
 
 
 def make_plan(recipe: Recipe, store: Store, *, hash_everything: bool = False) -> Plan:
@@ -107,182 +95,212 @@ def make_plan(recipe: Recipe, store: Store, *, hash_everything: bool = False) ->
     Raises:
         DataError: An input is missing or unusable, or a sealed stage's input was rebuilt with other bytes.
     """
-    cache = HashCache(store.path / ".hashes.json")
-    known = _Known()
+    cache = HashCache(store.path / HASHES)
     limit = None if hash_everything else sources.PLAN_HASH_BYTES
-    drafts = [_draft(number, step, recipe, store, cache, known, limit) for number, step in enumerate(recipe.steps, 1)]
+    planner = _Planner(recipe, store, Known(cache, Pins(store.path), limit))
+    for number, step in enumerate(recipe.steps, 1):
+        planner.done[step.name] = planner.draft(number, step)
     cache.save()
-    needed = _needed(drafts)
-    steps = tuple(
-        draft if draft.step.name in needed or draft.action == "reuse" else _skipped(draft) for draft in drafts
-    )
-    return Plan(recipe, store, steps, _spent(store))
+    return Plan(recipe, store, tuple(_demanded(planner.done)), _spent(store))
 
 
 def check_affordable(plan: Plan) -> None:
-    """Refuse a plan that cannot fit the machine or the budget, naming the setting that would.
+    """Refuse a plan that cannot fit the machine, the disk or the budget, naming the setting that would.
 
     Raises:
-        RecipeError: A stage needs more memory than the machine has.
-        BudgetExceeded: The likely cost exceeds what is left of the budget.
+        RecipeError: A stage needs more memory or disk than there is.
+        BudgetExceeded: The likely cost exceeds what is left of the budget, or something costs and there is no budget.
     """
-    budget = plan.recipe.header.budget
+    machine = plan.recipe.header.budget.machine
     for planned in plan.to_do:
-        if planned.estimate.memory_gb > budget.machine.memory_gb:
-            raise RecipeError(
-                f"needs about {planned.estimate.memory_gb:.1f} GB and {budget.machine.name} has "
-                f"{budget.machine.memory_gb:.1f} GB",
-                place=f"stages.{planned.step.name}",
-                fix=f"--set {planned.step.name}.{planned.estimate.cheaper}"
-                if planned.estimate.cheaper
-                else "a larger machine",
-            )
-    if budget.usd is None:
-        return
-    left = budget.usd - plan.spent_usd
-    likely = plan.usd[1]
-    if likely > left + 1e-9:
+        _check_memory(planned, machine.memory_gb, machine.name)
+    _check_disk(plan)
+    usd, likely = plan.recipe.header.budget.usd, plan.usd[1]
+    if usd is None:
+        if likely > 0:
+            fix = f"set `budget: {{usd: {likely:.2f}}}`"
+            raise BudgetExceeded(f"the plan costs about ${likely:.2f} and there is no budget", place="budget", fix=fix)
+    elif likely > usd - plan.spent_usd + 1e-9:
         raise BudgetExceeded(
-            f"the plan costs about ${likely:.2f} and ${left:.2f} of ${budget.usd:.2f} is left",
+            f"the plan costs about ${likely:.2f} and ${usd - plan.spent_usd:.2f} of ${usd:.2f} is left",
             place="budget.usd",
-            fix=f"--set budget.usd={likely + plan.spent_usd:.2f}, or make the recipe smaller",
+            fix=f"--set budget.usd={likely + plan.spent_usd + 0.005:.2f}, or make the recipe smaller",
         )
 
 
-def _draft(
-    number: int, step: Step, recipe: Recipe, store: Store, cache: HashCache, known: _Known, limit: int | None
-) -> PlannedStep:
-    inputs: dict[str, Artefact] = {}
-    counts: dict[str, Counts] = {}
-    identities: dict[str, str] = {}
-    notes: list[str] = []
-    for place, ref in references(step.config):
-        artefact, size, note = _input(ref, f"stages.{step.name}.{place}", known, cache, limit)
-        inputs[str(ref)], counts[str(ref)] = artefact, size
-        identities[place] = artefact.fingerprint
-        if note and note not in notes:
-            notes.append(note)
-    mark = ""
-    if all(identities.values()):
-        settings = semantic(step.config)
-        mark = manifest.fingerprint(step.entry.key, step.entry.version, settings, identities, _cards(step.config))
-    directory = (store.find(mark) if mark else None) or store.place(number, step.name, mark or "0" * 8)
-    kind = step.config.makes()
-    action, why = _action(step, store, directory, mark, recipe)
-    estimate, made = _sizes(step, directory, action, counts, recipe)
-    known.fingerprints[step.name], known.counts[step.name] = mark, made
-    known.places[step.name], known.kinds[step.name] = StageDirectory(directory, kind), kind
-    if action == "reuse":
-        _check_inputs(step, directory, inputs, known)
-    return PlannedStep(step, number, mark, directory, action, why, estimate, made, inputs, tuple(notes))
+@dataclass(slots=True)
+class _Planner:
+    """Plans the steps of one recipe in order; later steps see what earlier ones will make."""
+
+    recipe: Recipe
+    store: Store
+    known: Known
+    done: dict[str, PlannedStep] = field(default_factory=dict)
+
+    def draft(self, number: int, step: Step) -> PlannedStep:
+        """Return a step's line as if everything had to be done."""
+        found = {
+            place: (ref, *self._input(ref, f"stages.{step.name}.{place}")) for place, ref in references(step.config)
+        }
+        mark = _fingerprint(step, {place: artefact.fingerprint for place, (_, artefact, _, _) in found.items()})
+        directory = self._directory(number, step, mark)
+        action, why = self._action(step, directory, mark)
+        inputs = {str(ref): artefact for ref, artefact, _, _ in found.values()}
+        if action == "reuse":
+            _check_sealed(directory, step, inputs)
+        estimate = self._estimate(step, directory, action, {str(ref): counts for ref, _, counts, _ in found.values()})
+        notes = tuple(dict.fromkeys(note for *_, note in found.values() if note))
+        return PlannedStep(step, number, mark, directory, action, why, estimate, inputs, notes)
+
+    def _directory(self, number: int, step: Step, mark: str) -> Path:
+        """Return where the work stands, will stand under an earlier name, or will stand under this one."""
+        same = [done.directory for done in self.done.values() if mark and done.fingerprint == mark]
+        found = same[0] if same else self.store.find(mark) if mark else None
+        return found or self.store.place(number, step.name, mark or "0" * 64)
+
+    def _input(self, ref: Ref, place: str) -> tuple[Artefact, Counts, str]:
+        if ref.stage:
+            made = self.done[ref.stage]
+            payload, kind = made.place.payload, made.place.kind
+            artefact = Artefact(kind, payload, ref.part, sealed=True, fingerprint=made.fingerprint, name=str(ref))
+            return artefact, made.estimate.makes, ""
+        external = sources.resolve(ref, place, self.known)
+        return external.artefact, external.counts, external.note and f"{os.path.basename(ref)}: {external.note}"
+
+    def _action(self, step: Step, directory: Path, mark: str) -> tuple[Action, str]:
+        if not mark:
+            return "run", "an input is not known yet"
+        if manifest.is_sealed(directory):
+            return "reuse", "sealed"
+        if (directory / ".scratch").is_dir():
+            return "resume", "started earlier, not finished"
+        earlier = self.store.latest(step.name)
+        return "run", _difference(step, earlier) if earlier else "new"
+
+    def _estimate(self, step: Step, directory: Path, action: Action, counts: Mapping[str, Counts]) -> Estimate:
+        if action != "reuse":
+            return step.entry.load_estimate()(step.config, counts, self.recipe.header.budget.machine)
+        facts = manifest.read_manifest(directory)
+        seconds, usd = (float(facts["costs"].get(name, 0.0)) for name in ("seconds", "usd"))
+        return Estimate((seconds,) * 3, (usd,) * 3, memory_gb=0.0, makes=sources.counts_of(facts))
 
 
-def _input(ref: Ref, place: str, known: _Known, cache: HashCache, limit: int | None) -> tuple[Artefact, Counts, str]:
-    if ref.stage:
-        directory = known.places[ref.stage]
-        artefact = Artefact(
-            known.kinds[ref.stage],
-            directory.payload,
-            part=ref.part,
-            sealed=True,
-            fingerprint=known.fingerprints[ref.stage],
-            name=str(ref),
-        )
-        return artefact, known.counts[ref.stage], ""
-    external = sources.resolve(ref, place, cache, limit_bytes=limit)
-    return external.artefact, external.counts, external.note and f"{os.path.basename(ref)}: {external.note}"
+def _fingerprint(step: Step, inputs: Mapping[str, str]) -> str:
+    if not all(inputs.values()):
+        return ""
+    return manifest.fingerprint(step.entry.key, step.entry.version, semantic(step.config), inputs, _cards(step))
 
 
-def _cards(config: Any) -> dict[str, str]:
-    """Return language tag -> sha256 of its card, for every language a config names."""
-    tags = {getattr(config, "language", None), *_tags_below(config)}
-    found = {tag: CARDS / f"{tag}.yaml" for tag in tags if tag}
-    return {tag: manifest.file_sha256(file) for tag, file in sorted(found.items()) if file.is_file()}
+def _cards(step: Step) -> dict[str, str]:
+    """Return language tag -> hash of what is known of it, for every language a step's config names."""
+    from newtongue.adapters.languages import load_card
+
+    try:
+        cards = {tag: load_card(tag).model_dump(mode="json") for tag in sorted(set(_tags(step.config)))}
+    except RecipeError as error:
+        place = f"stages.{step.name}.language"
+        raise RecipeError(error.problem, place=place, expected=error.expected, fix=error.fix) from error
+    return {tag: manifest.sha256(manifest.canonical(card)) for tag, card in cards.items()}
 
 
-def _tags_below(value: Any) -> set[str]:
-    if isinstance(value, dict):
-        return {tag for item in value.values() for tag in _tags_below(item)}
-    if isinstance(value, list):
-        return {tag for item in value for tag in _tags_below(item)}
-    if hasattr(value, "model_fields_set"):
-        own = {value.language} if isinstance(getattr(value, "language", None), str) else set()
-        return own | {tag for name in type(value).model_fields for tag in _tags_below(getattr(value, name))}
-    return set()
-
-
-def _action(step: Step, store: Store, directory: Path, mark: str, recipe: Recipe) -> tuple[Action, str]:
-    if manifest.is_sealed(directory):
-        return "reuse", "sealed"
-    if directory.is_dir() and (directory / ".scratch").is_dir():
-        return "resume", "started earlier, not finished"
-    if not mark:
-        return "run", "an input is not hashed yet"
-    earlier = store.latest(step.name)
-    return "run", _difference(step, earlier) if earlier else "new"
+def _tags(value: Any) -> Iterator[str]:
+    """Yield the language tags in fields called `language`, and in a config's own `languages`."""
+    if isinstance(value, Languages):
+        yield from (*value.target, *value.keep)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _tags(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _tags(item)
+    elif isinstance(value, Settings):
+        own = getattr(value, "language", None)
+        yield from [own] if isinstance(own, str) else []
+        for name in type(value).model_fields:
+            yield from _tags(getattr(value, name))
 
 
 def _difference(step: Step, earlier: Path) -> str:
     """Say which settings differ from the stage's latest directory."""
-    from newtongue.run.store import read_config
-
     before, now = read_config(earlier).get("settings", {}), semantic(step.config)
     if not isinstance(before, dict):
         return "new"
-    names = sorted(set(before) | set(now))
-    changed = [
-        f"{n} {before.get(n, 'default')} → {now.get(n, 'default')}" for n in names if before.get(n) != now.get(n)
-    ]
-    return "; ".join(changed)[:200] or "an input changed"
+    names = [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]
+    changed = [f"{n} {_shown(before.get(n))} → {_shown(now.get(n))}" for n in names]
+    return "; ".join(changed) or "an input changed"
 
 
-def _sizes(
-    step: Step, directory: Path, action: Action, counts: Mapping[str, Counts], recipe: Recipe
-) -> tuple[Estimate, Counts]:
-    if action == "reuse":
-        facts = manifest.read_manifest(directory)
-        seconds = float(facts.get("costs", {}).get("seconds", 0.0))
-        usd = float(facts.get("costs", {}).get("usd", 0.0))
-        exact = sources.counts_of(facts)
-        return Estimate(seconds=(seconds,) * 3, usd=(usd,) * 3, makes=exact), exact
-    estimate = step.entry.load_estimate()(step.config, counts, recipe.header.budget.machine)
-    return estimate, estimate.makes
+def _shown(value: Any) -> str:
+    text = "default" if value is None else str(value)
+    return text if len(text) <= 40 else text[:39] + "…"
 
 
-def _check_inputs(step: Step, directory: Path, inputs: Mapping[str, Artefact], known: _Known) -> None:
-    """Refuse a sealed stage whose input was since rebuilt with other bytes."""
+def _check_sealed(directory: Path, step: Step, inputs: Mapping[str, Artefact]) -> None:
+    """Refuse a sealed stage that lost files, or whose input was since rebuilt with other bytes."""
+    gone = manifest.missing(directory)
+    if gone:
+        problem = f"sealed, but {gone[0]} is missing or of another size"
+        raise Corrupt(problem, place=str(directory), fix=f"restore it, or rm -r {directory} and run again")
     recorded = manifest.read_manifest(directory).get("inputs", {})
     for place, ref in references(step.config):
-        upstream = known.places.get(ref.stage or "")
-        if not upstream or not upstream.sealed or place not in recorded:
+        upstream = inputs[str(ref)].path.parent
+        if not inputs[str(ref)].sealed or not manifest.is_sealed(upstream) or place not in recorded:
             continue
-        now = manifest.read_manifest(upstream.path)["digest"]
-        if recorded[place].get("digest") not in ("", None, now):
-            raise DataError(
-                f"was made from ${ref.stage} with other bytes than it has now",
-                place=str(directory),
-                fix=f"rm -r {directory}",
-            )
+        if recorded[place].get("digest") not in ("", None, manifest.read_manifest(upstream)["digest"]):
+            problem = f"was made from {ref} with other bytes than it has now"
+            raise DataError(problem, place=str(directory), fix=f"rm -r {directory}, then run again")
 
 
-def _needed(drafts: list[PlannedStep]) -> set[str]:
+def _demanded(drafts: Mapping[str, PlannedStep]) -> Iterator[PlannedStep]:
+    """Yield the lines as they will be: what nothing needs is skipped, what stands twice is done once."""
+    needed, done = _needed(drafts), dict[str, str]()
+    for name, draft in drafts.items():
+        if draft.action == "reuse":
+            yield draft
+        elif name not in needed:
+            yield replace(draft, action="skip", why="nothing that is still to do needs it")
+        elif draft.fingerprint in done:
+            yield replace(draft, action="reuse", why=f"the same work as {done[draft.fingerprint]}")
+        else:
+            if draft.fingerprint:
+                done[draft.fingerprint] = name
+            yield draft
+
+
+def _needed(drafts: Mapping[str, PlannedStep]) -> set[str]:
     """Return the names of the unsealed steps that a leaf needs, directly or through unsealed steps."""
-    by_name = {draft.step.name: draft for draft in drafts}
-    used = {name for draft in drafts for name in draft.step.needs}
-    waiting = [draft.step.name for draft in drafts if draft.step.name not in used]
+    used = {name for draft in drafts.values() for name in draft.step.needs}
+    waiting = [name for name in drafts if name not in used]
     needed: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name not in needed and by_name[name].action != "reuse":
+        if name not in needed and drafts[name].action != "reuse":
             needed.add(name)
-            waiting.extend(by_name[name].step.needs)
+            waiting.extend(drafts[name].step.needs)
     return needed
 
 
-def _skipped(draft: PlannedStep) -> PlannedStep:
-    from dataclasses import replace
+def _check_memory(planned: PlannedStep, memory_gb: float, machine: str) -> None:
+    needs, cheaper = planned.estimate.memory_gb, planned.estimate.cheaper
+    if needs > memory_gb:
+        raise RecipeError(
+            f"needs about {needs:.1f} GB of memory and {machine} has {memory_gb:.1f} GB",
+            place=f"stages.{planned.step.name}",
+            fix=f"set `{cheaper}`" if cheaper else "a larger `budget.machine`",
+        )
 
-    return replace(draft, action="skip", why="nothing that is still to do needs it")
+
+def _check_disk(plan: Plan) -> None:
+    folder = next(path for path in (plan.store.path, *plan.store.path.parents) if path.exists())
+    free = shutil.disk_usage(folder).free / 1e9
+    needs = sum(planned.estimate.disk_gb for planned in plan.to_do)
+    if needs > free:
+        problem = f"needs about {needs:.1f} GB of disk and {free:.1f} GB are free"
+        raise RecipeError(problem, place=str(plan.store.path), fix="free some space, or give --out DIR on another disk")
+
+
+def _sums(ranges: list[tuple[float, float, float]]) -> tuple[float, float, float]:
+    return sum(r[0] for r in ranges), sum(r[1] for r in ranges), sum(r[2] for r in ranges)
 
 
 def _spent(store: Store) -> float:

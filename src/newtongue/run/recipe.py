@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pydantic import Field, ValidationError
 
@@ -25,6 +25,7 @@ from newtongue.stages import CATALOGUE, Entry
 
 FORMAT = 1
 PATH_STARTS = ("./", "../", "~/")
+PICO = "asset:pico"
 
 
 class Header(Settings):
@@ -107,7 +108,7 @@ def find(path: str | Path) -> Path:
 
 def build(document: Mapping[str, Any], name: str, place: str) -> Recipe:
     """Check a recipe given as plain values and return it as typed steps in order."""
-    header = _header(document, place)
+    header = header_of(document, place)
     steps = {key: _step(key, dict(value), header, place) for key, value in header.stages.items() if value is not None}
     if not steps:
         raise RecipeError("no stages", place=place, expected="a mapping under `stages:`")
@@ -117,18 +118,36 @@ def build(document: Mapping[str, Any], name: str, place: str) -> Recipe:
 
 
 def rehearse(recipe: Recipe) -> Recipe:
-    """Return the same recipe at rehearsal size: each config's `rehearsal()`, shipped models for hub ids."""
+    """Return the same recipe at rehearsal size: each config's `rehearsal()`, a tiny shipped model for every model.
+
+    Data on the hub becomes the shipped sample of the stage's language. Files of the user stay: when they are
+    missing, the rehearsal says so, as the run would.
+    """
 
     def shrink(step: Step) -> Step:
-        small = set_references(step.config.rehearsal(), lambda ref: "asset:pico" if ref.is_hub_id else str(ref))
+        language = str(getattr(step.config, "language", ""))
+        small = set_references(step.config.rehearsal(), lambda ref: _pico(ref, language))
         return replace(step, config=small)
 
     return replace(recipe, name=f"{recipe.name}-rehearsal", steps=tuple(shrink(step) for step in recipe.steps))
 
 
+def _pico(ref: Ref, language: str) -> str:
+    if ref.stage:
+        return str(ref)
+    if "Model" in ref.kinds:
+        return PICO
+    return f"asset:sample/{language}.jsonl" if ref.is_hub_id and language else str(ref)
+
+
 def single(key: str, config: StageConfig, header: Header | None = None) -> Recipe:
     """Return a recipe of one stage, for `newtongue stage` and the Python verbs."""
-    step = Step(key, entry_of(key, key, "newtongue stage"), _absolute(config))
+    place = f"stage {key}"
+    step = Step(key, entry_of(key, key, place), _absolute(config, place))
+    _check_references(step, {key: step}, place)
+    if step.needs:
+        raise RecipeError(f"${step.needs[0]} refers to a stage of a recipe, and there is none here", place=place,
+                          expected="a path, asset:name or hub id")  # fmt: skip
     return Recipe(key, header or Header(newtongue=FORMAT), (step,))
 
 
@@ -158,23 +177,34 @@ def check_config(kind: type[StageConfig], values: Mapping[str, Any], place: str)
 
 
 def assign(document: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set `document[a][b][c]` for `a.b.c`, making mappings on the way; list items are addressed by number."""
+    """Set `document[a][b][c]` for `a.b.c`, making mappings on the way; list items are addressed by number.
+
+    Raises:
+        RecipeError: A number is beyond the end of its list, or a word stands where a number must.
+    """
     *parents, last = dotted.split(".")
     here: Any = document
     for key in parents:
         if isinstance(here, list):
-            here = here[int(key)]
+            here = here[_index(key, here, dotted)]
         else:
             if not isinstance(here.get(key), dict | list):
                 here[key] = {}
             here = here[key]
-    if isinstance(here, list):
-        here[int(last)] = value
+    if isinstance(here, list) and last == str(len(here)):
+        here.append(value)
     else:
-        here[last] = value
+        here[_index(last, here, dotted) if isinstance(here, list) else last] = value
 
 
-def _header(document: Mapping[str, Any], place: str) -> Header:
+def _index(key: str, items: list[Any], dotted: str) -> int:
+    if key.isdigit() and int(key) < len(items):
+        return int(key)
+    raise RecipeError(f"no item {key!r}", place=f"--set {dotted}", expected=f"0 to {len(items) - 1}")
+
+
+def header_of(document: Mapping[str, Any], place: str) -> Header:
+    """Return the checked header of a recipe given as plain values."""
     if not isinstance(document, Mapping):
         raise RecipeError("not a mapping", place=place, expected="`newtongue: 1` and `stages:`")
     if document.get("newtongue") != FORMAT:
@@ -188,29 +218,37 @@ def _header(document: Mapping[str, Any], place: str) -> Header:
 
 
 def _step(name: str, values: dict[str, Any], header: Header, place: str) -> Step:
-    entry = entry_of(values.pop("stage", name), name, place)
+    entry = entry_of(str(values.pop("stage", name)), name, place)
     kind = entry.load_config()
     for shared in ("seed", "languages"):
         if shared in kind.model_fields and shared not in values:
             values[shared] = getattr(header, shared)
-    return Step(name, entry, _absolute(check_config(kind, values, f"{place}: stages.{name}")))
+    spot = f"{place}: stages.{name}"
+    return Step(name, entry, _absolute(check_config(kind, values, spot), spot))
 
 
-def _absolute(config: StageConfig) -> StageConfig:
-    return set_references(config, _resolve)  # type: ignore[no-any-return]
+def _absolute(config: StageConfig, place: str) -> StageConfig:
+    """Return a config with environment names and relative paths replaced; `$stage`, assets and hub ids stay."""
+    resolved = {ref: _resolve(ref, f"{place}.{where}") for where, ref in references(config)}
+    return cast(StageConfig, set_references(config, lambda ref: resolved[ref]))
 
 
-def _resolve(ref: Ref) -> str:
-    """Return a reference with environment names and relative paths replaced; `$stage`, assets and hub ids stay."""
+def _resolve(ref: Ref, place: str) -> str:
     text = str(ref)
     if text.startswith("env:"):
-        value = os.environ.get(text[4:])
-        if not value:
-            raise RecipeError(f"the environment variable {text[4:]} is not set", fix=f"export {text[4:]}=…")
-        text = value
-    if text.startswith(("$", "asset:")) or (type(ref)(text).is_hub_id and not Path(text).exists()):
-        return text
-    return os.path.abspath(os.path.expanduser(text))
+        text = os.environ.get(text[4:], "")
+        if not text:
+            raise RecipeError(f"the environment variable {ref[4:]} is not set", place=place, fix=f"export {ref[4:]}=…")
+    if text.startswith(("/", *PATH_STARTS)):
+        return os.path.abspath(os.path.expanduser(text))
+    if not text.startswith(("$", "asset:")) and (Path(text).exists() or not type(ref)(text).is_hub_id):
+        raise RecipeError(
+            f"{text!r} is no artefact",
+            place=place,
+            expected="$stage, ./path, asset:name, env:NAME or a hub id org/name[@revision]",
+            fix=f"a path is written ./{text}",
+        )
+    return text
 
 
 def _check_references(step: Step, steps: Mapping[str, Step], place: str) -> None:
@@ -218,13 +256,15 @@ def _check_references(step: Step, steps: Mapping[str, Step], place: str) -> None
         spot = f"{place}: stages.{step.name}.{where}"
         if not ref.startswith("$"):
             continue
-        if ref.stage not in steps:
+        if ref.stage is None or ref.stage not in steps:
             close = get_close_matches(ref.stage or str(ref), steps, 1)
             hint = f"; did you mean ${close[0]}?" if close else ""
             raise RecipeError(f"{ref} refers to no stage{hint}", place=spot, expected=", ".join(f"${s}" for s in steps))
         kind = steps[ref.stage].config.makes()
         if kind not in ref.kinds:
-            raise RecipeError(f"wants a {' or '.join(ref.kinds)}, but ${ref.stage} makes a {kind}", place=spot)
+            fits = ", ".join(f"${name}" for name, other in steps.items() if other.config.makes() in ref.kinds)
+            problem = f"wants a {' or '.join(ref.kinds)}, but ${ref.stage} makes a {kind}"
+            raise RecipeError(problem, place=spot, expected=fits or "a stage that makes one, or a path")
         if ref.part and ref.part not in PARTS[kind]:
             raise RecipeError(
                 f"a {kind} has no part {ref.part!r}", place=spot, expected=", ".join(PARTS[kind]) or "no part"
@@ -257,12 +297,13 @@ def _compose(file: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
     document = yaml12.read(file)
     if not isinstance(document, dict):
         raise RecipeError("not a mapping", place=str(file), expected="`newtongue: 1` and `stages:`")
-    document = _anchor(document, file.parent)
+    document = cast(dict[str, Any], _anchor(document, file.parent))
     parent = document.pop("extends", None)
     if parent is None:
         return document
     local = file.parent / str(parent)
-    return _merge(_compose(local if local.is_file() else find(parent), (*seen, file.resolve())), document)
+    below = _compose(local if local.is_file() else find(str(parent)), (*seen, file.resolve()))
+    return cast(dict[str, Any], _merge(below, document))
 
 
 def _anchor(value: Any, folder: Path) -> Any:
@@ -281,13 +322,18 @@ def _merge(below: Any, above: Any) -> Any:
 
 
 def _apply(document: dict[str, Any], override: str) -> None:
-    dotted, sign, text = override.partition("=")
-    if not sign or not dotted:
-        raise RecipeError(f"--set {override!r} has no `=`", expected="--set key.sub=value")
-    top = dotted.split(".")[0]
-    if top not in Header.model_fields:
+    dotted, value = _override(override)
+    if dotted.split(".")[0] not in Header.model_fields:
         dotted = f"stages.{dotted}"
-    assign(document, dotted, _anchor(yaml12.parse(text, f"--set {dotted}"), Path.cwd()))
+    assign(document, dotted, value)
+
+
+def _override(text: str) -> tuple[str, Any]:
+    """Return (dotted key, value) of a `key.sub=value` text; paths count from the working directory."""
+    dotted, sign, value = text.partition("=")
+    if not sign or not all(dotted.split(".")):
+        raise RecipeError(f"{text!r} does not set anything", place="--set", expected="--set key.sub=value")
+    return dotted, _anchor(yaml12.parse(value, f"--set {dotted}"), Path.cwd())
 
 
 def _explain(error: ValidationError, kind: type[Settings]) -> str:
@@ -323,12 +369,14 @@ def _types_in(annotation: Any) -> list[Any]:
 def settings_from(overrides: Iterable[str]) -> dict[str, Any]:
     """Return the settings given as `key.sub=value` texts for one stage, paths anchored at the working directory."""
     settings: dict[str, Any] = {}
-    for override in overrides:
-        dotted, sign, text = override.partition("=")
-        if not sign or not dotted:
-            raise RecipeError(f"--set {override!r} has no `=`", expected="--set key.sub=value")
-        assign(settings, dotted, _anchor(yaml12.parse(text, f"--set {dotted}"), Path.cwd()))
-    return _lists(settings)
+    for dotted, value in map(_override, overrides):
+        assign(settings, dotted, value)
+    return cast(dict[str, Any], _lists(settings))
+
+
+def take_header(settings: dict[str, Any]) -> dict[str, Any]:
+    """Remove and return what belongs to a recipe's header rather than to a stage: the budget."""
+    return {"budget": settings.pop("budget")} if "budget" in settings else {}
 
 
 def _lists(value: Any) -> Any:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol, TextIO
 
+from newtongue.core.secrets import redact
+
 
 class Reporter(Protocol):
     """Told what the runner does."""
@@ -46,16 +48,15 @@ class Silent:
 class Terminal:
     """Shows a live line with rate and remaining time on a terminal, a line every ten seconds elsewhere."""
 
-    def __init__(self, stream: TextIO = sys.stderr, clock: Callable[[], float] = time.monotonic) -> None:
-        """Write to `stream`."""
-        self.stream, self.clock = stream, clock
-        self.live = stream.isatty()
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        """Write to `stream`, by default standard error."""
+        self.stream, self.clock = stream or sys.stderr, clock
+        self.live = self.stream.isatty()
         self.stage, self.start, self.first, self.last = "", 0.0, 0.0, 0.0
 
     def line(self, text: str) -> None:
         """Write one line, over the live one."""
-        self.stream.write(("\r\x1b[K" if self.live else "") + text + "\n")
-        self.stream.flush()
+        self._write(text, end="\n")
 
     def progress(self, stage: str, done: float, total: float | None, unit: str, note: str) -> None:
         """Write rate and remaining time."""
@@ -66,8 +67,10 @@ class Terminal:
         if now - self.last < (0.2 if self.live else 10.0):
             return
         self.last = now
-        self.stream.write(("\r\x1b[K" if self.live else "") + self._text(now, done, total, unit, note))
-        self.stream.write("" if self.live else "\n")
+        self._write(self._text(now, done, total, unit, note), end="" if self.live else "\n")
+
+    def _write(self, text: str, end: str) -> None:
+        self.stream.write(("\r\x1b[K" if self.live else "") + redact(text) + end)
         self.stream.flush()
 
     def _text(self, now: float, done: float, total: float | None, unit: str, note: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from newtongue.run import yaml12
 
 DIRECTORY = re.compile(r"^(?P<number>\d{2})-(?P<name>[a-z][a-z0-9_]*)-(?P<short>[0-9a-f]{8})$")
 CONFIG = "config.yaml"
+LOCK_FILE = "recipe.lock.yaml"
+HASHES = ".hashes.json"
+COMMIT = re.compile(r"^[0-9a-f]{40}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +49,6 @@ class StageDirectory:
     def sealed(self) -> bool:
         """Whether the stage has finished."""
         return manifest.is_sealed(self.path)
-
-    def config(self) -> dict[str, Any]:
-        """Return what `config.yaml` says, or nothing when it is not there."""
-        return read_config(self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +85,19 @@ class Store:
         Raises:
             RecipeError: It cannot be written.
         """
+        locks = self.path / ".locks"
         try:
-            (self.path / ".locks").mkdir(parents=True, exist_ok=True)
+            locks.mkdir(parents=True, exist_ok=True)
+            (locks / f".{os.getpid()}").touch()
+            (locks / f".{os.getpid()}").unlink()
         except OSError as error:
             raise RecipeError(
                 f"the output folder cannot be written ({error.strerror})", place=str(self.path), fix="give --out DIR"
             ) from error
+
+    def recipes(self) -> list[Path]:
+        """Return the resolved recipes recorded here."""
+        return sorted(self.path.glob("recipe-*.yaml"))
 
 
 def read_config(directory: Path) -> dict[str, Any]:
@@ -125,14 +133,52 @@ class HashCache:
 
     def hash(self, path: Path) -> str:
         """Return the hash, reading the file when it is not known."""
-        key = self.key(path)
-        if key not in self.known:
-            self.known[key] = manifest.file_sha256(path)
-            self.changed = True
+        while (key := self.key(path)) not in self.known:
+            found = manifest.file_sha256(path)
+            if self.key(path) == key:
+                self.known[key] = found
+                self.changed = True
         return self.known[key]
 
     def save(self) -> None:
-        """Write what was learnt, if the store exists."""
+        """Write what was learnt, if the store exists and can be written; it only saves time."""
         if self.changed and self.file.parent.is_dir():
-            manifest.write_json(self.file, self.known)
-            self.changed = False
+            with contextlib.suppress(OSError):
+                manifest.write_json(self.file, self.known)
+                self.changed = False
+
+
+class Pins:
+    """The commit each hub id stands for in a store: written once into `recipe.lock.yaml`, then always the same."""
+
+    def __init__(self, store: Path) -> None:
+        """Read the lock file; a missing one locks nothing."""
+        self.file = store / LOCK_FILE
+        self.locked: dict[str, str] = dict(yaml12.read(self.file) or {}) if self.file.is_file() else {}
+
+    def commit(self, ref: str) -> str | None:
+        """Return the commit of `org/name[@revision]`: stated, locked, or the one already downloaded."""
+        repository, _, revision = ref.partition("@")
+        if COMMIT.match(revision):
+            return revision
+        return self.locked.get(ref) or _downloaded(repository, revision or "main")
+
+    def lock(self, ref: str, commit: str) -> None:
+        """Remember the commit of a hub id for good."""
+        if self.locked.get(ref) != commit:
+            self.locked[ref] = commit
+            manifest.write_text(self.file, yaml12.dump(dict(sorted(self.locked.items()))))
+
+
+def hub_cache() -> Path:
+    """Return where downloads from the hub are kept, as Hugging Face's own tools decide it."""
+    home = os.environ.get("HF_HOME", os.path.join(os.environ.get("XDG_CACHE_HOME", "~/.cache"), "huggingface"))
+    return Path(os.environ.get("HF_HUB_CACHE", os.path.join(home, "hub"))).expanduser()
+
+
+def _downloaded(repository: str, revision: str) -> str | None:
+    for kind in ("models", "datasets"):
+        named = hub_cache() / f"{kind}--{repository.replace('/', '--')}" / "refs" / revision
+        if named.is_file():
+            return named.read_text().strip()
+    return None

@@ -14,7 +14,7 @@ from newtongue.core.errors import RecipeError
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalar rules of the YAML 1.2 core schema."""
 
-    yaml_implicit_resolvers: dict[str, Any] = {}
+    yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012 the base class declares it so
 
 
 _RULES = (
@@ -40,7 +40,7 @@ def _integer(loader: _Loader, node: yaml.ScalarNode) -> int:
 def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: dict[Any, int] = {}
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1
         if key == "<<":
             raise RecipeError(
@@ -51,10 +51,7 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
                 f"the key {key!r} stands twice, first on line {seen[key]}", place=f"line {line}", fix="remove one"
             )
         seen[key] = line
-    return {
-        loader.construct_object(k, deep=True): loader.construct_object(v, deep=True)  # type: ignore[no-untyped-call]
-        for k, v in node.value
-    }
+    return {loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value}
 
 
 _Loader.add_constructor("tag:yaml.org,2002:int", _integer)

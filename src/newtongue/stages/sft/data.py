@@ -66,8 +66,7 @@ def rendered_rows(name: str, conversations: Iterable[Conversation], tokenizer: o
             rows.rejects.append(Reject(conversation.id, reason, conversation.messages[-1]["content"][:200]))
             continue
         rows.rendered.append(row)
-        answers = (turn["content"] for turn in conversation.messages if turn["role"] == "assistant")
-        rows.answer_bytes += sum(len(answer.encode()) for answer in answers)
+        rows.answer_bytes += len(conversation.messages[-1]["content"].encode())
         rows.licences[conversation.license] = rows.licences.get(conversation.license, 0) + 1
         rows.languages |= {conversation.language} - {""}
     if not rows.rendered:
