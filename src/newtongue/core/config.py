@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticSerializationUnexpectedValue, core_schema
 
 from newtongue.core import secrets
 from newtongue.core.errors import RecipeError
@@ -59,6 +59,13 @@ class StageConfig(Settings):
         return self
 
 
+def _plain_text(value: Any) -> str:
+    """Return a text field as a plain string; anything else in a union is another member's to write."""
+    if not isinstance(value, str):
+        raise PydanticSerializationUnexpectedValue(f"{type(value).__name__} is no text")
+    return str(value)
+
+
 class _Text(str):
     """A string with a role; keeps its type through validation and prints as plain text."""
 
@@ -71,7 +78,7 @@ class _Text(str):
         return core_schema.no_info_after_validator_function(
             cls.check,
             core_schema.str_schema(min_length=1),
-            serialization=core_schema.plain_serializer_function_ser_schema(str),
+            serialization=core_schema.plain_serializer_function_ser_schema(_plain_text),
         )
 
 
