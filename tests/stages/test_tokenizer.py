@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,56 +10,14 @@ import pytest
 
 pytest.importorskip("torch")
 
+from stages.model_kit import URDU, expand
+
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
 from newtongue.adapters.hf.checkpoint import open_checkpoint
 from newtongue.adapters.hf.pico import make_pico
 from newtongue.adapters.hf.safetensors_file import raw, read_rows
 from newtongue.adapters.hf.tokenizers import load_tokenizer
-from newtongue.adapters.tables import write_documents
-from newtongue.core.artefact import Artefact
-from newtongue.core.context import Context
 from newtongue.core.errors import DataError
-from newtongue.core.rows import Document
-from newtongue.stages.tokenizer.config import TokenizerConfig
-from newtongue.stages.tokenizer.stage import expand_vocabulary
-
-URDU = [
-    "یہ ایک چھوٹا سا گاؤں ہے جہاں لوگ صبح سویرے اٹھ کر کھیتوں میں کام کرتے ہیں۔",
-    "بچے اسکول جاتے ہیں اور شام کو کھیلتے ہیں، پھر گھر آ کر اپنا سبق یاد کرتے ہیں۔",
-    "گاؤں کے لوگ ایک دوسرے کی مدد کرتے ہیں اور خوشی غمی میں شریک ہوتے ہیں۔",
-    "کسان کھیتوں میں گندم اور چاول اگاتے ہیں اور لوگ بازار میں سبزیاں بیچتے ہیں۔",
-]
-
-
-def corpus(folder: Path, texts: list[str], language: str = "urd_Arab") -> Artefact:
-    """Seal-like corpus: three quarters train, the rest held out."""
-    rows = [
-        Document(f"d{i}", text, language, "heldout" if i % 4 == 3 else "train", license="CC0-1.0")
-        for i, text in enumerate(texts)
-    ]
-    write_documents(folder / "corpus", rows)
-    return Artefact("Corpus", folder / "corpus", sealed=True, name="$corpus")
-
-
-def context(folder: Path, inputs: dict[str, Artefact]) -> Context:
-    """Context made by hand."""
-    for name in ("payload", "scratch"):
-        (folder / name).mkdir(parents=True, exist_ok=True)
-    quiet: Callable[..., None] = lambda *_args, **_facts: None  # noqa: E731
-    return Context(folder, folder / "payload", folder / "scratch", inputs, folder, quiet, quiet)
-
-
-def expand(folder: Path, model: Path, **settings: object):
-    """Run the stage on a model; return outcome, payload and expansion facts."""
-    texts = settings.pop("texts", URDU * 6)
-    config = TokenizerConfig(model="./model", corpus="$corpus", **{"new_tokens": 80, **settings})
-    inputs = {"./model": Artefact("Model", model, name="./model"), "$corpus": corpus(folder, texts)}
-    for ref in config.protect:
-        (folder / "keep").mkdir(exist_ok=True)
-        inputs[str(ref)] = corpus(folder / "keep", ["Farmers grow wheat.", "caf\u00e9"], "eng_Latn")
-    ctx = context(folder / "out", inputs)
-    outcome = expand_vocabulary(config, ctx)
-    return outcome, ctx.payload, json.loads((ctx.payload / "expansion.json").read_text("utf-8"))
 
 
 @pytest.fixture(scope="session")

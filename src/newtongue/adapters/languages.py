@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -45,6 +46,22 @@ def load_card(tag: str) -> LanguageCard:
     plain = f"{match['language']}_{match['script']}"
     facts = _shipped(plain) or _generic(match["language"], match["script"])
     return LanguageCard.model_validate({**facts, "tag": tag})
+
+
+def is_stated(stated: str, tag: str) -> bool:
+    """Return whether what a row says of its language means the language of a tag.
+
+    Rows say it in many ways: a tag (`urd_Arab`, a dialect of it), ISO 639-1 or 639-3, BCP 47 (`ur-PK`), its
+    macrolanguage (`ar` for `arb`) or its English name.
+
+    Example:
+        >>> [is_stated(text, "urd_Arab") for text in ("ur", "urd_Arab-x-dakhini", "Urdu", "hi", "urd_Latn")]
+        [True, True, True, False, False]
+    """
+    if TAG.match(stated):
+        return stated.split("-x-")[0] == tag.split("-x-")[0]
+    first = re.split(r"[-_ (,]", stated.strip().lower())[0]
+    return first in _names(tag)
 
 
 def shipped_tags() -> list[str]:
@@ -103,6 +120,16 @@ def _unknown(tag: str, problem: str) -> RecipeError:
         expected="ISO 639-3 code, underscore, ISO 15924 script, as in urd_Arab",
         fix=f"did you mean {' or '.join(near)}?" if near else "look the code up at https://iso639-3.sil.org",
     )
+
+
+@cache
+def _names(tag: str) -> frozenset[str]:
+    """Return the lower-case names and codes of a tag's language."""
+    import langcodes
+
+    card, code = load_card(tag), tag.split("_")[0]
+    forms = (code, langcodes.standardize_tag(code), langcodes.standardize_tag(code, macro=True), card.lid, card.name)
+    return frozenset(form.lower().split("-")[0] for form in forms if form)
 
 
 @cache

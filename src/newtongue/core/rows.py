@@ -6,6 +6,11 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 Split = Literal["train", "heldout"]
+READABLE = (
+    ".jsonl", ".jsonl.gz", ".jsonl.zst", ".tsv", ".tsv.gz", ".tsv.zst", ".txt", ".txt.gz", ".txt.zst",
+    ".parquet", ".arrow",
+)  # fmt: skip
+"""Endings of the files rows are read from."""
 
 
 class Message(TypedDict):

@@ -5,6 +5,7 @@ The ranges are data (language cards, `languages/scripts.yaml`); this file only c
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
@@ -13,13 +14,15 @@ from numpy.typing import NDArray
 
 LAST_LETTER = 0x33480
 """Code point above every letter assigned so far; larger ones are treated as no letter."""
+SHARED_MARKS = ((0x0300, 0x036F), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE00, 0xFE2F))
+"""Combining marks and variation selectors of no script of their own; they never count."""
 
 
 def script_fraction(text: str, ranges: Sequence[tuple[int, int]]) -> float | None:
     """Return the share of letters that lie in the given code point ranges.
 
-    Letters are characters of the Unicode categories L*; digits, marks, punctuation and emoji
-    do not count, so that numbers and quotations of any language leave the share alone.
+    Letters are characters of the Unicode categories L*, and the marks that scripts write vowels with (M*);
+    digits, punctuation, accents shared between scripts and emoji do not count.
 
     Args:
         text: Any text.
@@ -41,7 +44,7 @@ def script_fraction(text: str, ranges: Sequence[tuple[int, int]]) -> float | Non
 
 
 def count_letters(text: str) -> int:
-    """Return the number of letters (Unicode categories L*).
+    """Return the number of letters and vowel marks, as `script_fraction` counts them.
 
     Example:
         >>> count_letters("a1 ب")
@@ -58,7 +61,11 @@ def _letter_codes(text: str) -> NDArray[np.uint32]:
 
 @cache
 def _letters() -> NDArray[np.bool_]:
-    return np.fromiter((chr(code).isalpha() for code in range(LAST_LETTER)), dtype=np.bool_, count=LAST_LETTER)
+    categories = (unicodedata.category(chr(code))[0] for code in range(LAST_LETTER))
+    table = np.fromiter((category in "LM" for category in categories), dtype=np.bool_, count=LAST_LETTER)
+    for first, last in SHARED_MARKS:
+        table[first : last + 1] = False
+    return table
 
 
 @cache

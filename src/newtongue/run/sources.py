@@ -17,13 +17,13 @@ from newtongue.core.artefact import Artefact
 from newtongue.core.budget import Counts
 from newtongue.core.config import Ref
 from newtongue.core.errors import DataError, RecipeError, WrongKind
+from newtongue.core.rows import READABLE
 from newtongue.run import yaml12
 from newtongue.run.store import HashCache, Pins
 
 PLAN_HASH_BYTES = 256_000_000
 """`plan` reads at most this much new data to hash it."""
 HASH_BYTES_PER_SECOND = 1.5e9
-READABLE = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".txt", ".tsv", ".arrow")
 PICKLES = (".bin", ".pkl", ".pt", ".pickle")
 ROW_KINDS = ("Corpus", "Conversations", "Preferences")
 WEIGHT_BYTES = {"F64": 8, "F32": 4, "BF16": 2, "F16": 2, "I64": 8, "I32": 4, "I8": 1, "U8": 1, "F8_E4M3": 1}

@@ -18,6 +18,9 @@ def load_auto_tokenizer(folder: Path) -> Any:
     """
     from transformers import AutoTokenizer
 
+    from newtongue.adapters.hf.quiet import silence
+
+    silence()
     try:
         tokenizer = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except Exception as error:

@@ -32,7 +32,8 @@ def learn_merges(counts: Mapping[Pieces, int], number: int, min_count: int) -> l
         min_count: A pair must occur at least this often.
 
     Returns:
-        (left, right) as old ids, in the order learned: most frequent pair first, ties to the pair whose parts came first.
+        (left, right) as old ids, in the order learned: the most frequent pair first, ties to the pair whose parts
+        came first.
 
     Raises:
         DataError: An id does not fit the range of characters.

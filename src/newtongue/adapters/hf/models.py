@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 from newtongue.adapters.hf.quiet import silence
 from newtongue.core.errors import DataError
 
+SMALL_PARAMETERS = 50_000_000
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
 
 
@@ -134,13 +136,26 @@ def generate(
     """
     order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
     results: list[list[int]] = [[] for _ in prompts]
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        draws = _Draws(seed, chosen, model.device) if temperature > 0 else None
-        steps = _decode(model, [prompts[place] for place in chosen], max_new_tokens, stop_ids, (temperature, draws))
-        for place, tokens in zip(chosen, steps, strict=True):
-            results[place] = tokens
+    with _few_threads(model):
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            draws = _Draws(seed, chosen, model.device) if temperature > 0 else None
+            rows = _decode(model, [prompts[place] for place in chosen], max_new_tokens, stop_ids, (temperature, draws))
+            for place, tokens in zip(chosen, rows, strict=True):
+                results[place] = tokens
     return results
+
+
+@contextmanager
+def _few_threads(model: PreTrainedModel) -> Iterator[None]:
+    """Use one thread for a small model on the CPU: its steps are so short that threads mostly wait for each other."""
+    before = torch.get_num_threads()
+    small = model.device.type == "cpu" and model.num_parameters() < SMALL_PARAMETERS
+    torch.set_num_threads(1 if small else before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 class _Draws:
@@ -214,15 +229,3 @@ def _left_padded(prompts: list[Sequence[int]], device: torch.device) -> tuple[to
         ids[row, longest - len(prompt) :] = torch.tensor(prompt, dtype=torch.long)
         mask[row, longest - len(prompt) :] = 1
     return ids.to(device), mask.to(device)
-
-
-def texts_in_batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:
-    """Group texts so that the fast tokenizer can use its threads."""
-    batch: list[str] = []
-    for text in texts:
-        batch.append(text)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

@@ -58,6 +58,9 @@ def make_pico(
     import torch
     from transformers import AutoModelForCausalLM, GenerationConfig
 
+    from newtongue.adapters.hf.quiet import silence
+
+    silence()
     folder.mkdir(parents=True, exist_ok=True)
     ids = write_pico_tokenizer(folder, tokenizer, chat_template=chat_template)
     rows = -(-(max(ids.values()) + 1) // ROWS_MULTIPLE) * ROWS_MULTIPLE + padding_rows

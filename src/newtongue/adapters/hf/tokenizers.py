@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import json
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,25 +20,13 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from newtongue.adapters.hf.model_files import STALE, copy_companions
 from newtongue.core.errors import DataError
 
 Pieces = tuple[int, ...]
 Merge = tuple[Pieces, Pieces]
 SPACE_MARK = "▁"
 BATCH_TEXTS = 64
-STALE = ("vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "tekken.json")
-"""Other spellings of the vocabulary; they do not hold the new tokens, so they are not copied."""
-COMPANIONS = (
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "chat_template.jinja",
-    "chat_template.json",
-    "generation_config.json",
-    "preprocessor_config.json",
-    "LICENSE",
-)
-"""Files that travel with a tokenizer unchanged."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +207,8 @@ def extend(tokenizer: FastTokenizer, symbols: Sequence[str], merges: Sequence[Me
     Args:
         tokenizer: The old tokenizer.
         symbols: Characters to add as tokens (character vocabularies only).
-        merges: (left, right) of each merge to append, as ids that spell the parts; they may name old ids and the ids the symbols get.
+        merges: (left, right) of each merge to append, as ids that spell the parts: old ids and ids
+            the symbols get.
         first_id: Id of the first new token; ids rise by one.
     """
     content = copy.deepcopy(dict(tokenizer.content))
@@ -244,16 +232,6 @@ def save_tokenizer(tokenizer: FastTokenizer, source: Path, target: Path) -> None
     text = json.dumps(tokenizer.content, ensure_ascii=False, indent=2)
     (target / "tokenizer.json").write_text(text, "utf-8")
     copy_companions(source, target)
-
-
-def copy_companions(source: Path, target: Path) -> None:
-    """Copy the small files of a model directory that belong to its tokenizer and its way of generating."""
-    for name in COMPANIONS:
-        if (source / name).is_file():
-            shutil.copyfile(source / name, target / name)
-    templates = source / "additional_chat_templates"
-    if templates.is_dir():
-        shutil.copytree(templates, target / templates.name, dirs_exist_ok=True)
 
 
 def unreachable(tokenizer: FastTokenizer, tokens: Iterable[str]) -> list[str]:

@@ -1,20 +1,26 @@
-"""Read the files users bring: JSONL (plain, gz, zst), Parquet, text; a bad row is kept aside, never fatal."""
+"""Read the files users bring: JSONL, TSV, text (plain, gz, zst), Parquet, saved `datasets` folders.
+
+A row that cannot be used is kept aside with its place, never fatal; a file nothing can be read from is an error.
+"""
 
 from __future__ import annotations
 
 import glob
-import gzip
-import io
-from collections.abc import Iterator
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import orjson
-
+from newtongue.adapters.tables.lines import KEPT_BYTES
 from newtongue.core.errors import DataError
+from newtongue.core.rows import READABLE
 
-SUFFIXES = (".jsonl", ".jsonl.gz", ".jsonl.zst", ".parquet", ".txt")
+Row = dict[str, Any]
+REFUSED = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz")
+"""Formats that may run code or hold no text."""
+MAX_LINE_BYTES = 64_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +28,9 @@ class Reject:
     """A row that could not be used.
 
     Attributes:
-        place: `file:line`.
+        place: `file:line`, the file relative to what the recipe named.
         reason: Short stable phrase, counted in manifests.
-        content: The offending content, cut to a few hundred characters.
+        content: The offending content, cut to about a thousand characters.
     """
 
     place: str
@@ -33,76 +39,117 @@ class Reject:
 
 
 def find_files(path: Path) -> list[Path]:
-    """Return the readable files behind a file, folder or glob, sorted by name."""
+    """Return the readable files behind a file, folder or glob, sorted by name.
+
+    Raises:
+        DataError: Nothing is there, or nothing that can be read; what is there instead is named.
+    """
     if path.is_file():
+        _refuse(path)
         return [path]
-    pattern = str(path / "**" / "*") if path.is_dir() else str(path)
-    found = sorted(Path(name) for name in glob.glob(pattern, recursive=True))
-    files = [file for file in found if file.is_file() and file.name.endswith(SUFFIXES)]
+    pattern = str(path / "**" / "*") if path.is_dir() else str(path.expanduser())
+    found = [Path(name) for name in sorted(glob.glob(pattern, recursive=True)) if os.path.isfile(name)]
+    files = [file for file in found if file.name.endswith(READABLE)]
     if not files:
-        raise DataError(
-            "no such file, or no readable file in it",
-            place=str(path),
-            expected=" ".join(SUFFIXES),
-            fix="check the path in the recipe",
-        )
+        raise _nothing(path, found)
     return files
 
 
-def read_rows(path: Path, *, max_line_bytes: int = 64_000_000) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
-    """Yield (place, row or reject) for every row of every file behind `path`."""
+def read_rows(path: Path, *, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[tuple[str, Row | Reject]]:
+    """Yield (place, row or reject) for every row of every file behind `path`, in order of file name.
+
+    Memory holds one line or one small batch at a time, whatever the size of the files.
+
+    Args:
+        path: File, folder or glob.
+        max_line_bytes: A longer line is set aside without being held.
+    """
+    root = _root(path)
     for file in find_files(path):
-        if file.name.endswith(".parquet"):
-            yield from _parquet(file)
-        elif file.name.endswith(".txt"):
-            yield from _text(file)
-        else:
-            yield from _jsonl(file, max_line_bytes)
+        name = file.relative_to(root).as_posix()
+        for number, row in _reader(file)(file, max_line_bytes):
+            place = f"{name}:{number}"
+            yield place, Reject(place, row.reason, row.content) if isinstance(row, Reject) else row
 
 
-def _parquet(file: Path) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
-    import pyarrow.parquet as pq
-
-    number = 0
-    for batch in pq.ParquetFile(file).iter_batches(1024):
-        for row in batch.to_pylist():
-            number += 1
-            yield f"{file.name}:{number}", row
-
-
-def _text(file: Path) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
-    try:
-        yield f"{file.name}:1", {"id": file.stem, "text": file.read_text("utf-8")}
-    except UnicodeDecodeError as error:
-        yield f"{file.name}:1", Reject(f"{file.name}:1", "invalid UTF-8", str(error))
+def columns_of(path: Path) -> list[str]:
+    """Return the column names of the first readable row behind `path`, sorted; empty when there is none."""
+    for file in find_files(path):
+        for _, row in _reader(file)(file, MAX_LINE_BYTES):
+            if not isinstance(row, Reject):
+                return sorted(map(str, row))
+    return []
 
 
-def _jsonl(file: Path, max_line_bytes: int) -> Iterator[tuple[str, dict[str, Any] | Reject]]:
-    with _open(file) as stream:
-        for number, line in enumerate(stream, 1):
-            place = f"{file.name}:{number}"
-            if len(line) > max_line_bytes:
-                yield place, Reject(place, "line too long", line[:200].decode("utf-8", "replace"))
-            elif line.strip():
-                yield place, _parse(line, place)
+def require_columns(path: Path, names: list[str]) -> None:
+    """Stop when a wanted column is missing from the first row; reads one row, so it is cheap at plan time.
+
+    Raises:
+        DataError: A column is missing; the columns there are listed.
+    """
+    there = columns_of(path)
+    missing = [name for name in names if there and name not in there]
+    if missing:
+        raise DataError(
+            f"no column `{missing[0]}`; the columns are {', '.join(there)}",
+            place=str(path),
+            fix="name the column in the recipe, or rename it in the file",
+        )
 
 
-def _parse(line: bytes, place: str) -> dict[str, Any] | Reject:
-    try:
-        row = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        reason = "invalid UTF-8" if "utf-8" in str(error).lower() else "invalid JSON"
-        return Reject(place, reason, line[:200].decode("utf-8", "replace"))
-    if not isinstance(row, dict):
-        return Reject(place, "not an object", line[:200].decode("utf-8", "replace"))
-    return row
+def excerpt(content: bytes) -> str:
+    """Return the beginning of a faulty line as text; bytes that are no UTF-8 come as hexadecimal escapes."""
+    return content[:KEPT_BYTES].decode("utf-8", "backslashreplace")
 
 
-def _open(file: Path) -> io.BufferedIOBase:
-    if file.name.endswith(".gz"):
-        return gzip.open(file, "rb")  # type: ignore[return-value]
-    if file.name.endswith(".zst"):
-        import pyarrow as pa
+def _reader(file: Path) -> Callable[[Path, int], Iterator[tuple[int, Row | Reject]]]:
+    from newtongue.adapters.tables import formats
 
-        return io.BufferedReader(pa.CompressedInputStream(pa.OSFile(str(file)), "zstd"))  # type: ignore[arg-type]
-    return open(file, "rb")
+    kind = next(suffix for suffix in file.suffixes[::-1] if suffix not in (".gz", ".zst"))
+    readers = {
+        ".jsonl": formats.jsonl_rows,
+        ".tsv": formats.tsv_rows,
+        ".txt": formats.text_rows,
+        ".parquet": formats.parquet_rows,
+        ".arrow": formats.arrow_rows,
+    }
+    return readers[kind]
+
+
+def _root(path: Path) -> Path:
+    """Return the folder that places are relative to: the path itself, or what stands before its first wildcard."""
+    if path.is_dir():
+        return path
+    parts = path.expanduser().parts
+    fixed = next((index for index, part in enumerate(parts) if glob.has_magic(part)), len(parts) - 1)
+    return Path(*parts[:fixed]) if fixed else Path()
+
+
+def _refuse(file: Path) -> None:
+    if file.name.endswith(REFUSED):
+        raise DataError(
+            f"{file.suffix} files are refused: they may run code when opened",
+            place=str(file),
+            expected=" ".join(READABLE),
+            fix="export the rows as JSONL or Parquet",
+        )
+    if not file.name.endswith(READABLE):
+        raise DataError(
+            f"unknown kind of file `{file.suffix or file.name}`",
+            place=str(file),
+            expected=" ".join(READABLE),
+            fix="convert it, or rename it if its content is one of these",
+        )
+
+
+def _nothing(path: Path, found: list[Path]) -> DataError:
+    if not found:
+        return DataError("no such file or folder", place=str(path), fix="check the path in the recipe")
+    kinds = Counter(file.suffix or file.name for file in found)
+    listed = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common(5))
+    return DataError(
+        f"no readable file among {listed}",
+        place=str(path),
+        expected=" ".join(READABLE),
+        fix="convert the rows to JSONL or Parquet",
+    )

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from newtongue.adapters.tables.files import Reject, read_rows
+from newtongue.adapters.tables.writing import RejectWriter, write_rows
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Conversation, Document, Message
 
-ROWS_PER_GROUP = 4096
+ROWS_PER_BATCH = 128
 DOCUMENT_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("id", "text", "language", "split", "group", "source", "license")]
 )
@@ -87,59 +86,30 @@ def messages_of(row: dict[str, Any], place: str) -> tuple[Message, ...]:
 
 def write_documents(folder: Path, documents: Iterable[Document]) -> dict[str, int]:
     """Write documents into `train-*.parquet` and `heldout-*.parquet`; return the number per split."""
-    return _write(folder, DOCUMENT_SCHEMA, documents)
+    return write_rows(folder, DOCUMENT_SCHEMA, ((row, len(row.text)) for row in documents))
 
 
 def write_conversations(folder: Path, conversations: Iterable[Conversation]) -> dict[str, int]:
     """Write conversations into `train-*.parquet` and `heldout-*.parquet`; return the number per split."""
-    return _write(folder, CONVERSATION_SCHEMA, conversations)
+    sized = ((row, sum(len(turn["content"]) for turn in row.messages)) for row in conversations)
+    return write_rows(folder, CONVERSATION_SCHEMA, sized)
 
 
 def write_rejects(file: Path, rejects: Iterable[Reject]) -> dict[str, int]:
     """Write one JSON line per reject; return the number per reason."""
-    counts: dict[str, int] = {}
-    with open(file, "wb") as stream:
+    with RejectWriter(file) as writer:
         for reject in rejects:
-            counts[reject.reason] = counts.get(reject.reason, 0) + 1
-            line = {"place": reject.place, "reason": reject.reason, "content": reject.content}
-            stream.write(orjson.dumps(line) + b"\n")
-    return counts
+            writer.add(reject)
+    return dict(writer.counts)
 
 
 def _rows(artefact: Artefact, split: str | None) -> Iterator[dict[str, Any]]:
     if artefact.sealed:
         wanted = artefact.part or split
         for file in sorted(artefact.path.glob(f"{wanted or '*'}-*.parquet")):
-            for batch in pq.ParquetFile(file).iter_batches(1024):
+            for batch in pq.ParquetFile(file).iter_batches(ROWS_PER_BATCH):
                 yield from batch.to_pylist()
         return
     for _place, row in read_rows(artefact.path):
         if not isinstance(row, Reject) and (split is None or row.get("split", split) == split):
             yield row
-
-
-def _write(folder: Path, schema: pa.Schema, rows: Iterable[Any]) -> dict[str, int]:
-    folder.mkdir(parents=True, exist_ok=True)
-    writers: dict[str, pq.ParquetWriter] = {}
-    counts: dict[str, int] = {}
-    iterator = iter(rows)
-    try:
-        while block := list(islice(iterator, ROWS_PER_GROUP)):
-            for split in sorted({row.split for row in block}):
-                chosen = [_plain(row, schema) for row in block if row.split == split]
-                if split not in writers:
-                    file = folder / f"{split}-00000.parquet"
-                    writers[split] = pq.ParquetWriter(file, schema, compression="zstd")
-                writers[split].write_table(pa.Table.from_pylist(chosen, schema))
-                counts[split] = counts.get(split, 0) + len(chosen)
-    finally:
-        for writer in writers.values():
-            writer.close()
-    return counts
-
-
-def _plain(row: Any, schema: pa.Schema) -> dict[str, Any]:
-    values = {name: getattr(row, name) for name in schema.names}
-    if "score" in values and values["score"] != values["score"]:
-        values["score"] = None
-    return values

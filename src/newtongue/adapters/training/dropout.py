@@ -5,12 +5,11 @@ Small corpora are read many times over, and without noise a model of a few milli
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-
-from newtongue.methods.mixing import hashed
 
 
 class BlockDropout:
@@ -23,9 +22,16 @@ class BlockDropout:
     the mask shared over the sequences of a step is ours.
     """
 
-    def __init__(self, model: nn.Module, share: float, seed: int) -> None:
-        """Attach to every block of `model` whose name ends in `self_attn` or `mlp`; `share` lies in [0, 1)."""
-        self.share, self.seed, self.step = share, seed, 0
+    def __init__(self, model: nn.Module, share: float, seed: int, mixed: Callable[[int, int], int]) -> None:
+        """Attach to every block of `model` whose name ends in `self_attn` or `mlp`.
+
+        Args:
+            model: A decoder whose blocks have these names.
+            share: Share to drop, in [0, 1).
+            seed: Seed of the masks.
+            mixed: (seed, number) -> well-mixed seed, at least 0.
+        """
+        self.share, self.seed, self.step, self._mixed = share, seed, 0, mixed
         blocks = [part for name, part in model.named_modules() if name.endswith(("self_attn", "mlp"))]
         self._handles = [
             block.register_forward_hook(self._hook(number)) for number, block in enumerate(blocks if share else [])
@@ -48,6 +54,6 @@ class BlockDropout:
 
     def _mask(self, values: Tensor, number: int) -> Tensor:
         generator = torch.Generator(values.device)
-        generator.manual_seed(hashed(hashed(self.seed, self.step), number))
+        generator.manual_seed(self._mixed(self._mixed(self.seed, self.step), number))
         kept = torch.rand(values.shape[-2:], generator=generator, device=values.device) >= self.share
         return values * (kept / (1.0 - self.share)).to(values.dtype)

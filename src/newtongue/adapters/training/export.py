@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,25 @@ def save_model(model: Any, source: Path, out: Path, *, dtype: str) -> None:
             shutil.copyfile(source / name, out / name)
     for weights in out.glob("*.safetensors"):
         weights.chmod(0o644)
+
+
+def model_counts(out: Path) -> dict[str, int]:
+    """Return the size of a written model, for the estimates of stages that come after."""
+    from safetensors import safe_open
+
+    config = json.loads((out / "config.json").read_text("utf-8"))
+    config |= config.get("text_config") or {}
+    parameters = 0
+    for file in sorted(out.glob("*.safetensors")):
+        with safe_open(file, "pt") as tensors:
+            parameters += sum(prod(tensors.get_slice(name).get_shape()) for name in tensors.keys())  # noqa: SIM118
+    return {
+        "parameters": parameters,
+        "rows": int(config["vocab_size"]),
+        "hidden": int(config["hidden_size"]),
+        "layers": int(config["num_hidden_layers"]),
+        "tied": int(bool(config.get("tie_word_embeddings", True))),
+    }
 
 
 def write_log(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:

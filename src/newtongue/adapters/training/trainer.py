@@ -74,6 +74,7 @@ class Settings:
     weight_decay: float
     max_grad_norm: float
     dropout: float = 0.0
+    mixed: Callable[[int, int], int] = lambda seed, number: seed * 1_000_003 + number
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     betas: tuple[float, float] = (0.9, 0.95)
     seed: int = 0
@@ -110,7 +111,7 @@ class StepTrainer(Trainer):
         """Wrap `model` with its loss and prepare an empty log; nothing is trained yet."""
         self.plan, self.how, self.checkpoints = plan, settings, scratch / "checkpoints"
         self.records: list[dict[str, Any]] = []
-        self.dropout = BlockDropout(model, settings.dropout, settings.seed)
+        self.dropout = BlockDropout(model, settings.dropout, settings.seed, settings.mixed)
         self._log_every = max(1, plan.steps // 200)
         self._sums = torch.zeros(3, len(plan.sources), dtype=torch.float64, device=settings.device)
         callback = _Clock(settings, plan)

@@ -15,11 +15,11 @@ class MergeConfig(StageConfig):
     MAKES: ClassVar[str] = "Model"
 
     method: Literal["linear", "task_arithmetic", "chat_vector"] = "linear"
-    """`linear` averages; `task_arithmetic` adds weighted differences to `base`; `chat_vector` adds (instruct - base) to the adapted model."""
+    """`linear` averages; `task_arithmetic` adds differences to `base`; `chat_vector` adds instruct - base to the model."""
     models: list[ModelRef] = Field(min_length=1)
-    """Models to combine. The first decides vocabulary, tokenizer and config of the result; for `chat_vector` it is the adapted model."""
+    """Models to combine; the first decides vocabulary, tokenizer and config (`chat_vector`: the adapted model)."""
     weights: list[float] = Field(default_factory=list)
-    """One weight per model (per difference for `chat_vector`); empty means equal weights for `linear` and 1 otherwise."""
+    """One weight per model; `linear` scales them to sum to 1. Empty means equal weights, 1 each."""
     base: ModelRef | None = None
     """Common ancestor: needed by `task_arithmetic` and `chat_vector`."""
     instruct: ModelRef | None = None

@@ -1,32 +1,98 @@
-"""What `pretrain` will take."""
+"""What `pretrain` will take, before it runs."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from newtongue.core.budget import Counts, Estimate, Machine
+from newtongue.methods.training_cost import (
+    Adapters,
+    Shape,
+    memory_bytes,
+    overhead_seconds,
+    spread,
+    training_seconds,
+)
 from newtongue.stages.pretrain.config import Architecture, PretrainConfig
+
+START_SECONDS = 6.0
+"""Loading torch and transformers, the model and the tokenizer."""
+BYTES_PER_SECOND = 1.5e6
+"""Text tokenised per second."""
+SAMPLED_FLOPS_FRACTION = 0.25
+"""Share of the training speed that sampling reaches: one token at a time moves weights, not numbers."""
+PROGRAM_GB = 0.6
+"""Memory of the program itself."""
 
 
 def estimate(config: PretrainConfig, counts: Mapping[str, Counts], machine: Machine) -> Estimate:
-    """Return time, memory and the size of the model."""
-    if isinstance(config.model, Architecture):
-        shape = config.model
-        body = shape.layers * (4 * shape.hidden_size**2 + 3 * shape.hidden_size * shape.intermediate_size)
-        rows = shape.vocabulary * shape.hidden_size
-        makes = Counts(
-            parameters=body + rows * (1 if shape.tied else 2),
-            rows=shape.vocabulary,
-            hidden=shape.hidden_size,
-            layers=shape.layers,
-            tied=shape.tied,
-        )
-    else:
-        makes = counts.get(str(config.model), Counts())
-    seconds = 6 * makes.parameters * config.tokens / (machine.teraflops * 1e12 * machine.devices)
+    """Return time, memory and disk of the stage and the size of the model it makes."""
+    made = from_architecture(config.model) if isinstance(config.model, Architecture) else counts[str(config.model)]
+    shape = Shape(made.parameters, made.rows, made.hidden, made.layers, made.tied)
+    adapters = Adapters(config.lora.rank, new_rows(config, made)) if config.lora else None
+    speed = machine.teraflops * 1e12
+    loop = training_seconds(shape, config.tokens, config.sequence_length, speed, adapters=adapters)
+    passes = config.tokens // max(1, config.sequence_length * config.micro_batch * config.devices)
+    text = sum(counts.get(str(ref), Counts()).utf8_bytes for ref in corpora(config))
+    fixed = START_SECONDS + text / BYTES_PER_SECOND + sampling_seconds(config, counts, speed)
+    memory = peak_gb(config, shape, adapters)
     return Estimate(
-        seconds=(seconds / 1.5, seconds + 5, 1.5 * seconds + 20),
+        seconds=spread(max(loop, overhead_seconds(shape, passes)), fixed),
         tokens=config.tokens,
-        memory_gb=0.5 + 16 * makes.parameters / 1e9,
-        makes=makes,
+        memory_gb=memory,
+        disk_gb=(2 * 12 + 2) * (shape.parameters if adapters is None else 0) / 1e9 + 2 * shape.parameters / 1e9,
+        makes=Counts(**{name: getattr(made, name) for name in ("parameters", "rows", "hidden", "layers", "tied")}),
+        notes=() if made.parameters else ("the size of the model is not known yet",),
+        cheaper=cheaper(config, shape, machine) if memory > machine.memory_gb else "",
     )
+
+
+def from_architecture(shape: Architecture) -> Counts:
+    """Return the size of a Llama of this architecture."""
+    norms = (2 * shape.layers + 1) * shape.hidden_size
+    body = shape.layers * (4 * shape.hidden_size**2 + 3 * shape.hidden_size * shape.intermediate_size)
+    rows = shape.vocabulary * shape.hidden_size * (1 if shape.tied else 2)
+    return Counts(
+        parameters=norms + body + rows,
+        rows=shape.vocabulary,
+        hidden=shape.hidden_size,
+        layers=shape.layers,
+        tied=shape.tied,
+    )
+
+
+def corpora(config: PretrainConfig) -> list[str]:
+    """Return every reference to text."""
+    target = list(config.corpus.values()) if isinstance(config.corpus, dict) else [config.corpus]
+    return [*target, *([config.replay.corpus] if config.replay and config.replay.corpus else [])]
+
+
+def new_rows(config: PretrainConfig, model: Counts) -> int:
+    """Return how many embedding rows train in full beside adapters."""
+    assert config.lora is not None
+    added = int(model.extra.get("new_rows", model.extra.get("new_tokens", 0)))
+    return {"all": model.rows, "new": added, "none": 0}[config.lora.rows]
+
+
+def sampling_seconds(config: PretrainConfig, counts: Mapping[str, Counts], speed: float) -> float:
+    """Return the time of sampling the replay, when it is sampled."""
+    if config.replay is None or config.replay.corpus is not None:
+        return 0.0
+    sampler = counts.get(str(config.replay.sampled_from), Counts())
+    return config.replay.tokens * 2 * sampler.parameters / (speed * SAMPLED_FLOPS_FRACTION)
+
+
+def peak_gb(config: PretrainConfig, shape: Shape, adapters: Adapters | None, micro_batch: int | None = None) -> float:
+    """Return the peak memory of one device in 10^9 bytes."""
+    at_once = (micro_batch or config.micro_batch) * config.sequence_length
+    return PROGRAM_GB + memory_bytes(shape, at_once, adapters=adapters, devices=config.devices) / 1e9
+
+
+def cheaper(config: PretrainConfig, shape: Shape, machine: Machine) -> str:
+    """Return the setting that would make it fit."""
+    adapters = Adapters(config.lora.rank) if config.lora else None
+    if peak_gb(config, shape, adapters, micro_batch=1) <= machine.memory_gb:
+        return "micro_batch: 1"
+    if peak_gb(config, shape, Adapters(16), micro_batch=1) <= machine.memory_gb:
+        return "lora: {rank: 16} with micro_batch: 1"
+    return "a machine with more memory, or more devices"

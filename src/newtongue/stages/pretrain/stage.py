@@ -8,16 +8,18 @@ from pathlib import Path
 from newtongue.adapters.hf.create import create_llama, train_tokenizer
 from newtongue.adapters.hf.models import end_of_text_id, load_model, load_tokenizer, pick_device, stored_dtype
 from newtongue.adapters.tables import read_documents
-from newtongue.adapters.training.export import save_model, write_log
+from newtongue.adapters.training.export import model_counts, save_model, write_log
 from newtongue.adapters.training.lora import merge_adapters, prepare_trainable
 from newtongue.adapters.training.shards import Ring
 from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import Plan, Settings, train
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import RecipeError
+from newtongue.methods.mixing import hashed
 from newtongue.methods.schedule import Schedule
 from newtongue.stages.pretrain.config import Architecture, PretrainConfig
 from newtongue.stages.pretrain.data import Sequences, shares_of, target_corpora, tokenised_sources
+from newtongue.stages.pretrain.summary import Trained, outcome
 
 
 def pretrain(config: PretrainConfig, context: Context) -> Outcome:
@@ -41,8 +43,8 @@ def pretrain(config: PretrainConfig, context: Context) -> Outcome:
     dtype = config.dtype if isinstance(config.model, Architecture) else stored_dtype(source)
     save_model(merge_adapters(model), source, context.payload, dtype=dtype)
     write_log(context.payload / "training_log.jsonl", log)
-    costs = {"prepare_seconds": prepared - started, "train_seconds": trained - prepared}
-    return outcome(config, rings, plan, log, costs)
+    seconds = {"prepare_seconds": prepared - started, "train_seconds": trained - prepared}
+    return outcome(config, Trained(rings, shares, plan, log, model_counts(context.payload), seconds))
 
 
 def starting_point(config: PretrainConfig, context: Context) -> Path:
@@ -88,6 +90,7 @@ def settings_of(config: PretrainConfig, device: object, context: Context) -> Set
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         dropout=config.dropout,
+        mixed=hashed,
         dtype=config.dtype,
         seed=config.seed,
         micro_batch=config.micro_batch,
@@ -95,44 +98,3 @@ def settings_of(config: PretrainConfig, device: object, context: Context) -> Set
         device=device,
         progress=context.progress,
     )
-
-
-def outcome(
-    config: PretrainConfig, rings: dict[str, Ring], plan: Plan, log: list[dict], costs: dict[str, float]
-) -> Outcome:
-    """Say what was trained on, how it went and what is doubtful about it."""
-    tokens = plan.steps * plan.tokens_per_step
-    shares = shares_of(config, rings)
-    counts = {"tokens": tokens, "steps": plan.steps}
-    counts |= {f"{name} documents": ring.documents for name, ring in rings.items()}
-    counts |= {f"{name} tokens": ring.tokens for name, ring in rings.items()}
-    metrics = {"final loss, nats per token": log[-1]["loss"]}
-    for name, facts in log[-1]["sources"].items():
-        metrics[f"{name}, bits per byte"] = facts.get("bits_per_byte", 0.0)
-    licences: dict[str, int] = {}
-    for ring in rings.values():
-        for licence, number in ring.licences.items():
-            licences[licence] = licences.get(licence, 0) + number
-    return Outcome(
-        counts=counts,
-        metrics=metrics,
-        licences=licences,
-        languages=sorted({tag for ring in rings.values() for tag in ring.languages}),
-        card=card(config, rings, shares, tokens),
-        costs=costs | {"tokens_per_second": tokens / max(costs["train_seconds"], 1e-9)},
-    )
-
-
-def card(config: PretrainConfig, rings: dict[str, Ring], shares: dict[str, float], tokens: int) -> list[str]:
-    """Return the paragraphs of the model's card."""
-    mix = ", ".join(
-        f"{name} {share:.0%} ({share * tokens / rings[name].tokens:.1f} passes over {rings[name].tokens:,} tokens)"
-        for name, share in shares.items()
-    )
-    start = "from random weights" if isinstance(config.model, Architecture) else f"from {config.model}"
-    lines = [f"Trained {start} on {tokens:,} tokens in sequences of {config.sequence_length}: {mix}."]
-    if config.lora:
-        lines.append(f"Adapters of rank {config.lora.rank} were trained and merged; rows trained: {config.lora.rows}.")
-    if config.replay is None and not isinstance(config.model, Architecture):
-        lines.append("Warning: no replay. What the model knew of other languages will have got worse.")
-    return lines

@@ -66,7 +66,8 @@ def rendered_rows(name: str, conversations: Iterable[Conversation], tokenizer: o
             rows.rejects.append(Reject(conversation.id, reason, conversation.messages[-1]["content"][:200]))
             continue
         rows.rendered.append(row)
-        rows.answer_bytes += len(conversation.messages[-1]["content"].encode())
+        answers = (turn["content"] for turn in conversation.messages if turn["role"] == "assistant")
+        rows.answer_bytes += sum(len(answer.encode()) for answer in answers)
         rows.licences[conversation.license] = rows.licences.get(conversation.license, 0) + 1
         rows.languages |= {conversation.language} - {""}
     if not rows.rendered:

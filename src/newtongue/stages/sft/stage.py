@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from newtongue.adapters.hf.chat import choose_template, save_template, stop_id
 from newtongue.adapters.hf.models import end_of_text_id, load_model, load_tokenizer, pick_device, stored_dtype
 from newtongue.adapters.tables import read_conversations, write_rejects
-from newtongue.adapters.training.export import save_model, write_log
+from newtongue.adapters.training.export import model_counts, save_model, write_log
 from newtongue.adapters.training.lora import merge_adapters, prepare_trainable
 from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import Plan, Settings, train
@@ -42,8 +45,8 @@ def finetune(config: SftConfig, context: Context) -> Outcome:
     save_template(tokenizer, context.payload)
     write_log(context.payload / "training_log.jsonl", log)
     write_rejects(context.payload / "set_aside.jsonl", [reject for part in rows for reject in part.rejects])
-    costs = {"prepare_seconds": prepared - started, "train_seconds": trained - prepared}
-    return outcome(rows, plan, log, costs, template)
+    seconds = {"prepare_seconds": prepared - started, "train_seconds": trained - prepared}
+    return outcome(rows, plan, Finetuned(template, log[-1], model_counts(context.payload), seconds))
 
 
 def template_text(wanted: str) -> str:
@@ -104,27 +107,40 @@ def settings_of(config: SftConfig, device: Any, context: Context) -> Settings:
     )
 
 
-def outcome(rows: list[Rows], plan: Plan, log: list[dict], costs: dict[str, float], template: str) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class Finetuned:
+    """What there is to tell of a finished training.
+
+    Attributes:
+        template: Which chat template the model got.
+        last: Last line of the training log.
+        sizes: Counts of the written model.
+        seconds: Phase -> wall time.
+    """
+
+    template: str
+    last: Mapping[str, Any]
+    sizes: Mapping[str, int]
+    seconds: Mapping[str, float]
+
+
+def outcome(rows: list[Rows], plan: Plan, result: Finetuned) -> Outcome:
     """Say what was trained on, what was set aside and how it went."""
-    counts = {"tokens": plan.steps * plan.tokens_per_step, "steps": plan.steps}
+    tokens = plan.steps * plan.tokens_per_step
+    counts = {"tokens": tokens, "steps": plan.steps, **result.sizes}
+    licences: Counter[str] = Counter()
     for part in rows:
-        counts[f"{part.name} conversations"] = len(part.rendered)
-        counts[f"{part.name} set aside"] = len(part.rejects)
-    licences: dict[str, int] = {}
-    for part in rows:
-        for licence, number in part.licences.items():
-            licences[licence] = licences.get(licence, 0) + number
-    metrics = {f"{name}, nats per answer token": facts["loss"] for name, facts in log[-1]["sources"].items()}
+        counts |= {f"{part.name}_conversations": len(part.rendered), f"{part.name}_set_aside": len(part.rejects)}
+        licences.update(part.licences)
     aside = sum(len(part.rejects) for part in rows)
-    lines = [
-        f"Fine-tuned for {plan.steps} steps; chat template: {template}. Only answers and their stop token carry loss.",
-        *([f"{aside} conversations were set aside; `set_aside.jsonl` says why."] if aside else []),
-    ]
+    card = [f"Fine-tuned for {plan.steps} steps on answers and their stop token; chat template: {result.template}."]
+    if aside:
+        card.append(f"{aside} conversations were set aside; `set_aside.jsonl` says why.")
     return Outcome(
         counts=counts,
-        metrics=metrics,
-        licences=licences,
+        metrics={f"{name}_loss_nats_per_token": facts["loss"] for name, facts in result.last["sources"].items()},
+        licences=dict(licences),
         languages=sorted(set().union(*(part.languages for part in rows))),
-        card=lines,
-        costs=costs | {"tokens_per_second": counts["tokens"] / max(costs["train_seconds"], 1e-9)},
+        card=card,
+        costs={**result.seconds, "tokens_per_second": tokens / max(result.seconds["train_seconds"], 1e-9)},
     )
