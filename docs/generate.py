@@ -1,4 +1,4 @@
-"""Write the pages that are made from the code: `recipe.md`, `commands.md`, `methods.md`, `scale.md`. Run by `make docs`."""
+"""Write the pages that are made from the code; run by `make docs`."""
 
 from __future__ import annotations
 
