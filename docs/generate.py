@@ -213,7 +213,7 @@ def methods_section(file: Path) -> str:
 
 def source_text(docstring: str) -> str:
     """Return the `Source:` paragraph of a docstring on one line, or nothing."""
-    match = re.search(r"^\s*Source:\s*(.+?)(?:\n\s*\n|\Z)", docstring, re.DOTALL | re.MULTILINE)
+    match = re.search(r"^\s*Sources?:\s*(.+?)(?:\n\s*\n|\Z)", docstring, re.DOTALL | re.MULTILINE)
     return f" *Source: {' '.join(match[1].split())}*" if match else ""
 
 
@@ -235,7 +235,7 @@ def scale_section(entry: Entry) -> str:
 
 def law(docstring: str) -> str:
     """Return a docstring up to its first formal section."""
-    return re.split(r"\n(?:Args|Returns|Raises|Example|Source):", docstring)[0].strip()
+    return re.split(r"\n(?:Args|Returns|Raises|Example|Sources?):", docstring)[0].strip()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,7 @@
-"""Check the sums inside a written chain of thought. Digits of any script, four operations, the usual precedence."""
+"""Check the sums inside a written chain of thought. Digits of any script, four operations, the usual precedence.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 

@@ -5,6 +5,8 @@ A pass over the source cuts the ring into windows; every pass cuts at other plac
 small corpus seen many times does not always break at the same words. Nothing is padded or lost.
 
 Shapes: `R` tokens in the ring, `S` sequences, `T` tokens per sequence.
+
+Source: ours.
 """
 
 from __future__ import annotations

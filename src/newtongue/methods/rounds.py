@@ -2,6 +2,8 @@
 
 Requests go out in numbered rounds. A round is planned from what earlier rounds had accepted, and its answers are
 judged in the order of its requests, whatever the order of their arrival.
+
+Source: ours; shares by the largest remainder method (Hamilton 1792).
 """
 
 from __future__ import annotations

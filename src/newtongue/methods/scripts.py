@@ -1,6 +1,8 @@
 """Which script a text is written in, by counting letters against code point ranges.
 
 The ranges are data (language cards, `languages/scripts.yaml`); this file only counts.
+
+Source: scripts as in Unicode Standard Annex 24.
 """
 
 from __future__ import annotations

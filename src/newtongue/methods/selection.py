@@ -1,4 +1,7 @@
-"""Which rows to keep: by chance, or the highest of a number per row. Ties fall by a seed, never by row order."""
+"""Which rows to keep: by chance, or the highest of a number per row. Ties fall by a seed, never by row order.
+
+Source: ours.
+"""
 
 from __future__ import annotations
 

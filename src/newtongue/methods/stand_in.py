@@ -4,6 +4,8 @@ For demonstrations and tests without a network. Its answer is a pure function of
 tasks and the document in the prompt with shipped wordings, and makes sums whose every step is computed. What it
 writes is regular on purpose: a model of a few million parameters can learn it visibly. It is no substitute for a
 teacher, and says so in every response.
+
+Source: ours.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 Each kind turns sentences, labelled examples, questions with answers, or sentence pairs into the slots of a form; a
 form's wording is data. A kind returns None when its material does not allow it this time.
+
+Source: ours.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 
@@ -57,7 +58,7 @@ def sampled_documents(
         number += 1
 
 
-def _round(model, tokenizer, seed: int) -> dict[str, object]:
+def _round(model: Any, tokenizer: Any, seed: int) -> dict[str, object]:
     end = end_of_text_id(tokenizer)
     rows = generate(
         model,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from newtongue.adapters.tables import read_documents
 from newtongue.adapters.training.shards import Ring, tokenise
 from newtongue.adapters.training.trainer import Batch
 from newtongue.core.context import Context
+from newtongue.core.rows import Document
 from newtongue.methods.mixing import hashed, interleave, mixture
 from newtongue.methods.packing import gather, narrowest, window_starts
 from newtongue.stages.pretrain.config import PretrainConfig
@@ -38,7 +39,7 @@ def tokenised_sources(config: PretrainConfig, context: Context, tokenizer: objec
     return rings
 
 
-def replay_documents(config: PretrainConfig, context: Context):
+def replay_documents(config: PretrainConfig, context: Context) -> Iterable[Document]:
     """Return the replayed documents: from files or a stage, else sampled from a model at temperature 1."""
     replay = config.replay
     if replay.corpus is not None:
