@@ -37,7 +37,7 @@ def test_two_files_and_their_faults(tmp_path: Path) -> None:
         ("3", "three", "تین"),
     ]
     other.write_text("ایک\nدو\n", "utf-8")
-    with pytest.raises(DataError, match="a.en.txt has more lines than a.ur.txt"):
+    with pytest.raises(DataError, match=r"a\.en\.txt has more lines than a\.ur\.txt"):
         list(read_bitext((one, other), ("en", "ur")))
 
 

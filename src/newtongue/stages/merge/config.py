@@ -15,7 +15,7 @@ class MergeConfig(StageConfig):
     MAKES: ClassVar[str] = "Model"
 
     method: Literal["linear", "task_arithmetic", "chat_vector"] = "linear"
-    """`linear` averages; `task_arithmetic` adds differences to `base`; `chat_vector` adds instruct - base to the model."""
+    """`linear` averages; `task_arithmetic` adds differences to `base`; `chat_vector` adds instruct - base to one."""
     models: list[ModelRef] = Field(min_length=1)
     """Models to combine; the first decides vocabulary, tokenizer and config (`chat_vector`: the adapted model)."""
     weights: list[float] = Field(default_factory=list)
