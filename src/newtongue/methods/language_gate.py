@@ -3,8 +3,7 @@
 Cheap checks first: share of letters in the language's scripts, then identification by a model given as a
 function, then copies of the prompt and loops. Short texts and unsure identifications are `unknown`, never `wrong`:
 identifiers give Pashto 0.39 and romanised Urdu 0.16.
-
-Source: ours.
+Source: ours; the identifier meant is that of Joulin et al. 2016 (fastText, arXiv 1607.01759).
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 Requests go out in numbered rounds. A round is planned from what earlier rounds had accepted, and its answers are
 judged in the order of its requests, whatever the order of their arrival.
-
-Source: ours; shares by the largest remainder method (Hamilton 1792).
+Source: the growing pool is that of Wang et al. 2023 (Self-Instruct, arXiv 2212.10560); rounds and quotas are ours.
 """
 
 from __future__ import annotations

@@ -4,8 +4,7 @@ For demonstrations and tests without a network. Its answer is a pure function of
 tasks and the document in the prompt with shipped wordings, and makes sums whose every step is computed. What it
 writes is regular on purpose: a model of a few million parameters can learn it visibly. It is no substitute for a
 teacher, and says so in every response.
-
-Source: ours.
+Source: ours; the task types are those of Alif (arXiv 2510.09051).
 """
 
 from __future__ import annotations

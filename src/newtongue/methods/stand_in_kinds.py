@@ -2,12 +2,12 @@
 
 Each kind turns sentences, labelled examples, questions with answers, or sentence pairs into the slots of a form; a
 form's wording is data. A kind returns None when its material does not allow it this time.
-
 Source: ours.
 """
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -46,8 +46,8 @@ class Material:
         return rng.choice(fitting) if fitting else None
 
     def passage(self, rng: Random, most: int = 4) -> Sequence[str] | None:
-        """Draw a passage of two to `most` sentences."""
-        fitting = [passage for passage in self.passages if 2 <= len(passage) <= most]
+        """Draw a passage of two to `most` sentences; quotations hide where sentences end, so they are left out."""
+        fitting = [p for p in self.passages if 2 <= len(p) <= most and not any(map(_has_quotation, p))]
         return rng.choice(fitting) if fitting else None
 
     def two_examples(self, rng: Random) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
@@ -59,6 +59,10 @@ class Material:
     def two_pairs(self, rng: Random) -> tuple[tuple[str, str], tuple[str, str]] | None:
         """Draw two different sentence pairs."""
         return tuple(rng.sample(self.pairs, 2)) if len(self.pairs) > 1 else None  # type: ignore[return-value]
+
+
+def _has_quotation(sentence: str) -> bool:
+    return any(letter == '"' or unicodedata.category(letter) in ("Pi", "Pf") for letter in sentence)
 
 
 def single_words(sentence: str) -> list[str]:

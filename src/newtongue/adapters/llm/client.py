@@ -70,7 +70,9 @@ class Endpoint:
     def name(self) -> str:
         """Name for messages, without user names, passwords and queries."""
         parts = urlsplit(self.shown_url or self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}" if parts.netloc else self.shown_url
+        if not parts.netloc:
+            return self.shown_url or self.url
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ class ChatClient:
         """Ask `endpoint` on behalf of `stage`."""
         self._endpoint, self._ledger, self._stage = endpoint, ledger, stage
         self._secret = _read_key(endpoint.api_key)
+        parts = urlsplit(endpoint.url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise RecipeError(
+                f"{endpoint.name} is no http address", place="teacher.url", expected="http://host:port/v1"
+            )
 
     def complete(self, bodies: Sequence[Body], on_reply: Callable[[], None] = lambda: None) -> list[Reply]:
         """Return one reply per request, in order; answers already paid for are taken from the ledger.
