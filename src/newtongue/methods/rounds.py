@@ -121,7 +121,7 @@ def split_seeds(order: Sequence[Item], fraction: float) -> tuple[list[Item], lis
         >>> split_seeds("abcdefghij", 0.2)
         (['c', 'd', 'e', 'f', 'g', 'h', 'i', 'j'], ['a', 'b'])
     """
-    count = round(fraction * len(order))
-    if fraction > 0 and len(order) > 1:
-        count = min(max(1, count), len(order) - 1)
+    if fraction <= 0 or len(order) < 2:
+        return list(order), []
+    count = min(max(1, round(fraction * len(order))), len(order) - 1)
     return list(order[count:]), list(order[:count])
