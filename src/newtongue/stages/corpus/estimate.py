@@ -14,15 +14,20 @@ BYTES_PER_SECOND_EXACT = 12e6
 START_SECONDS = 1.0
 KEPT_FRACTION = 0.97
 """Share of text that usually stays."""
-BYTES_PER_DOCUMENT = 600
-"""Memory for hashes, ids and places."""
+MEMORY_PER_DOCUMENT = 600
+"""Bytes for hashes, ids and places."""
+TEXT_PER_DOCUMENT = 3000
+"""Bytes assumed where nothing is known of a source."""
 
 
 def estimate(config: CorpusConfig, counts: Mapping[str, Counts], machine: Machine) -> Estimate:
     """Return time, memory and the size of the corpus."""
     sources = [counts.get(str(source.path), Counts()) for source in config.sources]
     documents, text = sum(one.documents for one in sources), sum(one.utf8_bytes for one in sources)
-    if config.max_documents is not None and documents > config.max_documents:
+    unknown = [str(source.path) for source, one in zip(config.sources, sources, strict=True) if not one.utf8_bytes]
+    if unknown and config.max_documents is not None:
+        documents, text = config.max_documents, config.max_documents * TEXT_PER_DOCUMENT
+    elif config.max_documents is not None and documents > config.max_documents:
         text = text * config.max_documents // documents
         documents = config.max_documents
     speed = BYTES_PER_SECOND if config.near_duplicates else BYTES_PER_SECOND_EXACT
@@ -32,12 +37,19 @@ def estimate(config: CorpusConfig, counts: Mapping[str, Counts], machine: Machin
     filtered = any(source.only or source.exclude for source in config.sources)
     return Estimate(
         seconds=(START_SECONDS + 0.6 * seconds, START_SECONDS + seconds, 2 * START_SECONDS + 2 * seconds),
-        memory_gb=0.3 + documents * BYTES_PER_DOCUMENT / 1e9,
+        memory_gb=0.3 + documents * MEMORY_PER_DOCUMENT / 1e9,
         disk_gb=(text + documents * 448 + 0.5 * kept) / 1e9,
         makes=Counts(
             documents=documents,
             utf8_bytes=kept,
             extra={"train_utf8_bytes": kept - heldout, "heldout_utf8_bytes": heldout},
         ),
-        notes=("`only` and `exclude` may leave less text than the files hold",) if filtered else (),
+        notes=_notes(unknown, filtered),
     )
+
+
+def _notes(unknown: list[str], filtered: bool) -> tuple[str, ...]:
+    notes = [f"the size of {name} is not known before it is here" for name in unknown]
+    if filtered:
+        notes.append("`only` and `exclude` may leave less text than the files hold")
+    return tuple(notes)
