@@ -58,8 +58,9 @@ class FastTokenizer:
     @cached_property
     def ids(self) -> dict[str, int]:
         """Every token, ordinary or added, and its id."""
-        added = {token["content"]: token["id"] for token in self.content.get("added_tokens", ())}
-        return {**self.content["model"]["vocab"], **added}
+        vocab = self.content["model"].get("vocab", {})
+        listed = {item[0]: number for number, item in enumerate(vocab)} if isinstance(vocab, list) else vocab
+        return {**listed, **self.added}
 
     @cached_property
     def names(self) -> dict[int, str]:
@@ -83,10 +84,21 @@ class FastTokenizer:
 
 
 def load_tokenizer(folder: Path) -> FastTokenizer:
-    """Read the tokenizer of a model directory.
+    """Read the tokenizer of a model directory whose vocabulary is to be continued.
 
     Raises:
         DataError: There is none, it is slow-only, or it is not byte-pair encoding that can be continued.
+    """
+    tokenizer = read_tokenizer(folder)
+    _check_model(tokenizer.content["model"], folder / "tokenizer.json")
+    return tokenizer
+
+
+def read_tokenizer(folder: Path) -> FastTokenizer:
+    """Read the tokenizer of a model directory, of whatever kind.
+
+    Raises:
+        DataError: There is none, it is slow-only, or the file is damaged.
     """
     file = folder / "tokenizer.json"
     if not file.is_file():
@@ -95,9 +107,9 @@ def load_tokenizer(folder: Path) -> FastTokenizer:
         content = json.loads(file.read_text("utf-8"))
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise DataError(f"not valid JSON ({error})", place=str(file), fix="download the model again") from None
-    tokenizer = FastTokenizer(content, str(file))
-    _check_model(content.get("model") or {}, file)
-    return tokenizer
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise DataError("the file describes no tokenizer model", place=str(file), fix="download the model again")
+    return FastTokenizer(content, str(file))
 
 
 def _missing(folder: Path) -> DataError:

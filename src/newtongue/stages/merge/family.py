@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from newtongue.adapters.hf.checkpoint import Checkpoint, open_checkpoint, same_bytes
 from newtongue.adapters.hf.safetensors_file import Floats, Tensor, gather_rows, read_rows
-from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer
+from newtongue.adapters.hf.tokenizers import FastTokenizer, read_tokenizer
 from newtongue.core.errors import DataError
 from newtongue.methods.merging import ABSENT, align_rows
 
@@ -48,7 +48,7 @@ class Member:
 
 def open_member(name: str, folder: Path) -> Member:
     """Open one model directory."""
-    return Member(name, open_checkpoint(folder), load_tokenizer(folder))
+    return Member(name, open_checkpoint(folder), read_tokenizer(folder))
 
 
 def check_family(first: Member, others: Sequence[Member]) -> None:

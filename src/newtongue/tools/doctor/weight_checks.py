@@ -1,0 +1,113 @@
+"""Checks on weights: rows against tokens, ties, values. Reads headers and the embedding matrices only."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from newtongue.adapters.hf.checkpoint import Checkpoint, row_blocks, tie_problem
+from newtongue.adapters.hf.safetensors_file import Tensor, read_rows
+from newtongue.adapters.hf.tokenizers import FastTokenizer
+from newtongue.tools.doctor.findings import Finding, from_error
+
+MAX_SPARE_FRACTION = 0.05
+MAX_SPARE_ROWS = 1024
+MAX_NORM_FACTOR = 4.0
+"""New rows whose median norm differs from the old ones' by more than this factor deserve a look."""
+
+
+def overview(checkpoint: Checkpoint) -> Finding:
+    """Say what the checkpoint is."""
+    dtypes = sorted({tensor.dtype for tensor in checkpoint.tensors.values()})
+    kind = checkpoint.config.get("model_type", "unknown architecture")
+    return Finding(
+        "weights",
+        "ok",
+        f"{kind}, {checkpoint.parameters:,} parameters in {len(checkpoint.files)} "
+        f"file{'s' if len(checkpoint.files) != 1 else ''}, {' and '.join(dtypes)}",
+    )
+
+
+def embedding_rows(_folder: Path, checkpoint: Checkpoint, tokenizer: FastTokenizer) -> list[Finding]:
+    """Compare the tokenizer's highest id, the config and the matrices."""
+    rows, last = checkpoint.rows, tokenizer.last_id
+    stated = checkpoint.text_config.get("vocab_size", rows)
+    uneven = [t for t in checkpoint.vocabulary_tensors() if t.shape[0] != rows]
+    if last >= rows:
+        sentence = f"the tokenizer uses ids up to {last:,}, the embedding matrix has {rows:,} rows"
+        return [Finding("embedding_rows", "error", sentence, "use the tokenizer the model was trained with")]
+    if uneven:
+        sentence = f"{uneven[0].name} has {uneven[0].shape[0]:,} rows, {checkpoint.input.name} {rows:,}"
+        return [Finding("embedding_rows", "error", sentence, "save the model again after resizing both matrices")]
+    if stated != rows:
+        sentence = f"config.json says vocab_size {stated:,}, the embedding matrix has {rows:,} rows"
+        return [Finding("embedding_rows", "error", sentence, f"set vocab_size to {rows}")]
+    spare = rows - last - 1
+    sentence = f"{rows:,} rows for {last + 1:,} ids, {spare:,} of them padding"
+    if spare > max(MAX_SPARE_ROWS, rows * MAX_SPARE_FRACTION):
+        return [Finding("embedding_rows", "warning", sentence, "check that this is the model's own tokenizer")]
+    return [Finding("embedding_rows", "ok", sentence)]
+
+
+def tied_head(_folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) -> list[Finding]:
+    """Compare the tied flag of the config with what is stored."""
+    problem = tie_problem(checkpoint)
+    if problem is not None:
+        return [from_error("tied_head", problem)]
+    said = "tied" if checkpoint.tied else "separate"
+    return [Finding("tied_head", "ok", f"input and output embeddings are {said}")]
+
+
+def row_values(_folder: Path, checkpoint: Checkpoint, tokenizer: FastTokenizer) -> list[Finding]:
+    """Look for rows of used ids that are not finite or all zero (the padding token's may be zero)."""
+    padding = checkpoint.text_config.get("pad_token_id")
+    known = {number for number in tokenizer.ids.values() if number < checkpoint.rows and number != padding}
+    used = np.asarray(sorted(known), np.int64)
+    findings = []
+    for tensor in checkpoint.vocabulary_tensors():
+        norms = row_norms(tensor)[used]
+        broken, empty = used[~np.isfinite(norms)], used[norms == 0]
+        for level, rows, what in (("error", broken, "not finite"), ("warning", empty, "all zero")):
+            if len(rows):
+                named = ", ".join(repr(tokenizer.names[int(i)]) for i in rows[:3])
+                sentence = f"{tensor.name}: {len(rows):,} rows of used ids are {what} ({named})"
+                fix = "download the model again" if level == "error" else "expand or train these rows before using them"
+                findings.append(Finding("row_values", level, sentence, fix))  # type: ignore[arg-type]
+    return findings or [Finding("row_values", "ok", f"the rows of all {len(used):,} used ids are finite and not zero")]
+
+
+def new_rows(folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) -> list[Finding]:
+    """Compare the norms of rows added by the tokenizer stage with the old ones, where it left its facts."""
+    file = folder / "expansion.json"
+    if not file.is_file():
+        return []
+    facts = json.loads(file.read_text("utf-8"))
+    first, last = facts["first_new_id"], facts["first_new_id"] + facts["new_tokens"]
+    if first == last:
+        return []
+    norms = row_norms(checkpoint.input)
+    old, new = float(np.median(norms[:first])), float(np.median(norms[first:last]))
+    sentence = f"median norm of {last - first:,} new rows {new:.3g}, of old rows {old:.3g}"
+    near = old / MAX_NORM_FACTOR <= new <= old * MAX_NORM_FACTOR
+    fix = "" if near else "train the new rows, or start them with init: subword_mean"
+    return [Finding("new_rows", "ok" if near else "warning", sentence, fix)]
+
+
+def remote_code(_folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) -> list[Finding]:
+    """Say when the model asks to run its own code."""
+    if "auto_map" not in checkpoint.config:
+        return []
+    sentence = "the model comes with its own code (auto_map), which is never run"
+    return [Finding("remote_code", "warning", sentence, "use a model whose architecture transformers knows")]
+
+
+def row_norms(tensor: Tensor) -> NDArray[np.float64]:
+    """Return the norm of every row, block by block; NaN or infinite where a value is."""
+    norms = np.empty(tensor.shape[0])
+    for first, last in row_blocks(tensor):
+        block = read_rows(tensor, first, last).reshape(last - first, -1).astype(np.float64)
+        norms[first:last] = np.sqrt((block**2).sum(1))
+    return norms
