@@ -7,9 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 from stages.model_kit import combine, expand
 
 from newtongue.adapters.hf.checkpoint import open_checkpoint

@@ -7,9 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-pytest.importorskip("torch")
-
 from stages.model_kit import URDU, expand
 
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer

@@ -28,7 +28,7 @@ INPUT_NAMES = (
 )
 HEAD_NAMES = ("lm_head.weight", "embed_out.weight", "output.weight")
 HEAD_BIAS_NAMES = ("lm_head.bias", "embed_out.bias")
-BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True)
