@@ -157,7 +157,7 @@ def test_wrong_language_is_refused_with_its_share(tmp_path: Path) -> None:
     rows = [{"text": varied("eng_Latn", n)} for n in range(8)] + [{"text": varied("urd_Arab", n)} for n in range(2)]
     assert errors_of(tmp_path, rows, "urd_Arab") == (
         "./source-0: 80 % of 10 documents are not Urdu (urd_Arab): 8 × other script\n"
-        "  expected: text in Arabic script\n"
+        "  expected: Urdu text in Arabic script\n"
         "  fix: correct `language` in the recipe, or give it other text"
     )
 
@@ -248,6 +248,23 @@ def test_real_documents(shared_data: Path, tmp_path: Path) -> None:
 def test_real_text_in_the_wrong_language_is_refused(shared_data: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="100 % of 153 documents are not Urdu"):
         run_corpus(tmp_path / "out", [shared_data / "corpus" / "hi.docs.jsonl"], "urd_Arab")
+
+
+def test_another_language_of_the_same_script_is_refused(shared_data: Path, tmp_path: Path) -> None:
+    english = [{"text": text} for text in texts_of(shared_data / "corpus" / "en.docs.jsonl", 40)]
+    swahili = [{"text": text} for text in texts_of(shared_data / "corpus" / "sw.docs.jsonl", 40)]
+    message = errors_of(tmp_path / "e", english, "swh_Latn")
+    assert message.startswith("./source-0: 88 % of 40 sampled documents are not Swahili (swh_Latn): 35 ×")
+    run = run_corpus(tmp_path / "s", [write_jsonl(tmp_path / "s.jsonl", swahili)], "swh_Latn")
+    assert run.outcome.counts["documents"] == 40
+    file = write_jsonl(tmp_path / "e.jsonl", english)
+    assert run_corpus(tmp_path / "w", [file], "wol_Latn").outcome.counts["documents"] == 40  # cannot be told
+    assert run_corpus(tmp_path / "off", [file], "swh_Latn", identify=False).outcome.counts["documents"] == 40
+
+
+def texts_of(file: Path, count: int) -> list[str]:
+    with open(file, encoding="utf-8") as stream:
+        return [json.loads(next(stream))["text"] for _ in range(count)]
 
 
 def test_a_source_in_another_language_is_a_recipe_error() -> None:

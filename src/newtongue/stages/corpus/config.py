@@ -64,6 +64,8 @@ class CorpusConfig(StageConfig):
     """Stop after this many rows were read, those left out by `only` and `exclude` not counted; None reads all."""
     require_licence: bool = False
     """Whether a row of unknown licence stops the recipe (a gate)."""
+    identify: bool = operational(True)
+    """Whether a corpus is refused when most of a sample is surely in another language of the same script."""
     workers: int = operational(1, ge=1)
     """Processes that clean and hash; the result does not depend on it."""
 

@@ -21,11 +21,8 @@ from newtongue.core.rows import Document
 from newtongue.methods.splitting import split_of
 from newtongue.stages.corpus.config import CorpusConfig
 from newtongue.stages.corpus.gather import Gathered, gather
+from newtongue.stages.corpus.language import refuse_foreign_rows, refuse_foreign_words
 from newtongue.stages.corpus.reading import Reading
-
-WRONG_LANGUAGE_SHARE = 0.5
-"""A corpus of which more than this share is in another language or script is refused."""
-FOREIGN = ("states another language", "other script", "no letters")
 
 
 @dataclass(slots=True)
@@ -58,7 +55,8 @@ def curate(config: CorpusConfig, context: Context) -> Outcome:
     totals = Totals()
     with RejectWriter(context.payload / "rejected.jsonl") as aside:
         gathered = gather(reading, config, context, card, aside)
-        _refuse_wrong_language(config, card, aside.counts, len(gathered.draft))
+        refuse_foreign_rows(config, card, aside.counts, len(gathered.draft))
+        refuse_foreign_words(config, card, gathered.draft)
         kept = _without_near_duplicates(gathered, config, aside)
         _refuse_nothing(reading, aside.counts, kept)
         write_documents(context.payload, totals.watch(_split(gathered, kept, config.heldout_fraction)))
@@ -93,20 +91,6 @@ def _split(gathered: Gathered, kept: list[int], heldout_fraction: float) -> Iter
             yield replace(document, split=sides[row])
 
 
-def _refuse_wrong_language(config: CorpusConfig, card: LanguageCard, aside: Mapping[str, int], passed: int) -> None:
-    foreign = sum(aside.get(reason, 0) for reason in FOREIGN)
-    judged = foreign + passed + aside.get("exact duplicate", 0)
-    if foreign <= WRONG_LANGUAGE_SHARE * judged:
-        return
-    reasons = ", ".join(f"{aside[reason]:,} × {reason}" for reason in FOREIGN if aside.get(reason))
-    raise DataError(
-        f"{100 * foreign / judged:.0f} % of {judged:,} documents are not {card.name} ({config.language}): {reasons}",
-        place=_places(config),
-        expected=f"text in {' and '.join(card.scripts)} script",
-        fix="correct `language` in the recipe, or give it other text",
-    )
-
-
 def _refuse_nothing(reading: Reading, aside: Mapping[str, int], kept: list[int]) -> None:
     if kept:
         return
@@ -114,13 +98,9 @@ def _refuse_nothing(reading: Reading, aside: Mapping[str, int], kept: list[int])
     filtered = f", {reading.filtered:,} filtered out" if reading.filtered else ""
     raise DataError(
         f"no document is left of {reading.rows:,} rows" + (f": {reasons}{filtered}" if reading.rows else ""),
-        place=_places(reading.config),
+        place=", ".join(str(source.path) for source in reading.config.sources),
         fix="check the source and the limits of the stage",
     )
-
-
-def _places(config: CorpusConfig) -> str:
-    return ", ".join(str(source.path) for source in config.sources)
 
 
 def _account(reading: Reading, aside: Mapping[str, int], totals: Totals) -> None:
