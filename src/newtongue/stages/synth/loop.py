@@ -79,11 +79,12 @@ class Loop:
         """Judge the answers of a round, in request order.
 
         Raises:
-            ProviderError: The teacher refused every request of the round.
+            ProviderError: The teacher refused every request of the first round.
         """
-        if requests and all(reply.completion is None for reply in replies):
+        first_round = not self.received
+        if first_round and all(reply.completion is None for reply in replies):
             raise ProviderError(
-                f"the teacher refused all {len(replies)} requests of a round: {replies[0].why} {replies[0].detail}",
+                f"the teacher refused all of the first {len(replies)} requests: {replies[0].why} {replies[0].detail}",
                 place="teacher",
                 fix="correct what it complains about in the recipe, then run again",
             )
@@ -137,7 +138,7 @@ class Loop:
         """Make one request; a pure function of the config's seed, the cell and the number within it."""
         config, name = self._config, f"{self._config.seed}/{cell.task}/{cell.split}/{number}"
         seeds = draw(self._material.seeds[cell.task, cell.split], config.prompt.exemplars, name)
-        grounding = self._next_document(cell)
+        grounding = self._next_document(cell, number)
         ask = Ask(
             task=cell.task,
             language=self._language,
@@ -157,11 +158,11 @@ class Loop:
         }
         return Request(cell, body, seeds, grounding)
 
-    def _next_document(self, cell: Cell) -> Grounding | None:
+    def _next_document(self, cell: Cell, number: int) -> Grounding | None:
         """Return the document of a request: every other one of the training side carries one."""
         pairs = self._material.pairs if cell.task == "translation" else []
         documents = pairs or self._material.documents
-        grounded = cell.split == "train" and cell.task in self._config.prompt.grounded and cell.requests % 2 == 1
+        grounded = cell.split == "train" and cell.task in self._config.prompt.grounded and number % 2 == 0
         if not documents or not grounded:
             return None
         self._grounded += 1
