@@ -26,6 +26,8 @@ COMMANDS = {
 }
 """Command -> module below `newtongue.cli` whose `command` function it is."""
 
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="newtongue",
     help="Teach an existing open language model a new language, end to end, inside a budget, with proof.",
@@ -50,22 +52,21 @@ def call(command: Any) -> int:
     from newtongue.core.errors import understand
 
     try:
-        command(standalone_mode=False)
-    except typer.Exit as stop:
-        return stop.exit_code
+        code = command(standalone_mode=False)  # without standalone mode, exit codes come back as values
     except (typer.Abort, KeyboardInterrupt):
-        say("newtongue: interrupted; the same command goes on from here", err=True)
-        return 130
+        code = INTERRUPTED
+    except BrokenPipeError:
+        exit_quietly_on_broken_pipe()
+        return 0
     except Exception as error:
-        if isinstance(error, BrokenPipeError):
-            exit_quietly_on_broken_pipe()
-            return 0
         known = understand(error)
         if known is None:
             return _unexpected(error)
         say(f"newtongue: {known.text()}", err=True)
         return known.exit_code
-    return 0
+    if code == INTERRUPTED:
+        say("newtongue: interrupted; the same command goes on from here", err=True)
+    return code if isinstance(code, int) else 0
 
 
 def _unexpected(error: Exception) -> int:

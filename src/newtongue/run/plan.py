@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import ceil
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,7 +125,7 @@ def check_affordable(plan: Plan) -> None:
         raise BudgetExceeded(
             f"the plan costs about ${likely:.2f} and ${usd - plan.spent_usd:.2f} of ${usd:.2f} is left",
             place="budget.usd",
-            fix=f"--set budget.usd={likely + plan.spent_usd + 0.005:.2f}, or make the recipe smaller",
+            fix=f"--set budget.usd={ceil((likely + plan.spent_usd) * 100) / 100:.2f}, or make the recipe smaller",
         )
 
 

@@ -177,30 +177,36 @@ def check_config(kind: type[StageConfig], values: Mapping[str, Any], place: str)
 
 
 def assign(document: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set `document[a][b][c]` for `a.b.c`, making mappings on the way; list items are addressed by number.
+    """Set `document[a][b][0]` for `a.b.0`, making mappings and lists on the way; a list grows by its next number.
 
     Raises:
         RecipeError: A number is beyond the end of its list, or a word stands where a number must.
     """
     *parents, last = dotted.split(".")
     here: Any = document
-    for key in parents:
-        if isinstance(here, list):
-            here = here[_index(key, here, dotted)]
-        else:
-            if not isinstance(here.get(key), dict | list):
-                here[key] = {}
-            here = here[key]
-    if isinstance(here, list) and last == str(len(here)):
-        here.append(value)
+    for key, following in zip(parents, [*parents[1:], last], strict=True):
+        empty: Any = [] if following == "0" else {}
+        inside = here.get(key) if isinstance(here, dict) else next(iter(here[_index(key, here, dotted) :]), None)
+        here = inside if isinstance(inside, dict | list) else _put(here, key, empty, dotted)
+    _put(here, last, value, dotted)
+
+
+def _put(here: Any, key: str, value: Any, dotted: str) -> Any:
+    """Set one item of a mapping or list, and return it."""
+    if isinstance(here, dict):
+        here[key] = value
+    elif (index := _index(key, here, dotted)) < len(here):
+        here[index] = value
     else:
-        here[_index(last, here, dotted) if isinstance(here, list) else last] = value
+        here.append(value)
+    return value
 
 
 def _index(key: str, items: list[Any], dotted: str) -> int:
-    if key.isdigit() and int(key) < len(items):
+    """Return a number into a list, at most one beyond its end."""
+    if key.isdigit() and int(key) <= len(items):
         return int(key)
-    raise RecipeError(f"no item {key!r}", place=f"--set {dotted}", expected=f"0 to {len(items) - 1}")
+    raise RecipeError(f"no item {key!r}", place=f"--set {dotted}", expected=f"0 to {len(items)}")
 
 
 def header_of(document: Mapping[str, Any], place: str) -> Header:
@@ -371,19 +377,9 @@ def settings_from(overrides: Iterable[str]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for dotted, value in map(_override, overrides):
         assign(settings, dotted, value)
-    return cast(dict[str, Any], _lists(settings))
+    return settings
 
 
 def take_header(settings: dict[str, Any]) -> dict[str, Any]:
     """Remove and return what belongs to a recipe's header rather than to a stage: the budget."""
     return {"budget": settings.pop("budget")} if "budget" in settings else {}
-
-
-def _lists(value: Any) -> Any:
-    """Return mappings whose keys count 0, 1, 2, … as lists, so that `sources.0.path=…` makes a list."""
-    if isinstance(value, dict):
-        items = {key: _lists(item) for key, item in value.items()}
-        if items and list(items) == [str(i) for i in range(len(items))]:
-            return list(items.values())
-        return items
-    return value

@@ -73,7 +73,7 @@ class Meter:
         Raises:
             BudgetExceeded: It does not fit; nothing was booked.
         """
-        if self.seconds >= self.booked_seconds:
+        while self.seconds >= self.booked_seconds:
             self._book(SLICE_SECONDS)
             self.booked_seconds += SLICE_SECONDS
             self.save()

@@ -42,6 +42,8 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     for key_node, _ in node.value:
         key = loader.construct_object(key_node, deep=True)
         line = key_node.start_mark.line + 1
+        if isinstance(key, dict | list):
+            raise yaml.constructor.ConstructorError(None, None, "a key must be plain", key_node.start_mark)
         if key == "<<":
             raise RecipeError(
                 "merge keys (<<) are not part of YAML 1.2", place=f"line {line}", fix="use `extends:` or write it out"
