@@ -90,6 +90,7 @@ def shingles(view: str, length: int) -> NDArray[np.uint64]:
     return hashes[np.flatnonzero(np.diff(hashes, prepend=~hashes[:1]))]
 
 
+@cache
 def permutations(hashes: int, seed: int = SEED) -> Permutations:
     """Return H seeded hash functions.
 
@@ -119,11 +120,14 @@ def minhash(shingle_set: NDArray[np.uint64], functions: Permutations) -> NDArray
     """
     factors, offsets = functions
     smallest = np.full(len(factors), np.iinfo(np.uint32).max, dtype=np.uint32)
-    for start in range(0, len(shingle_set), _CHUNK):
-        chunk = (shingle_set[start : start + _CHUNK] >> np.uint64(32)).astype(np.uint32)
-        values = np.multiply.outer(factors, chunk)
-        values += offsets[:, None]
-        np.minimum(smallest, values.min(axis=1), out=smallest)
+    high = (shingle_set >> np.uint64(32)).astype(np.uint32)
+    values = np.empty((len(factors), _CHUNK), dtype=np.uint32)
+    for start in range(0, len(high), _CHUNK):
+        chunk = high[start : start + _CHUNK]
+        block = values[:, : len(chunk)]
+        np.multiply(factors[:, None], chunk, out=block)
+        block += offsets[:, None]
+        np.minimum(smallest, block.min(axis=1), out=smallest)
     return smallest
 
 

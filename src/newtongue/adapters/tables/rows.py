@@ -16,6 +16,10 @@ from newtongue.core.errors import DataError
 from newtongue.core.rows import Conversation, Document, Message
 
 ROWS_PER_BATCH = 128
+ROLES = {
+    "system": "system", "user": "user", "assistant": "assistant", "human": "user", "gpt": "assistant",
+}  # fmt: skip
+"""What sets call the speakers -> what we call them."""
 DOCUMENT_SCHEMA = pa.schema(
     [(name, pa.string()) for name in ("id", "text", "language", "split", "group", "source", "license")]
 )
@@ -65,23 +69,39 @@ def read_conversations(artefact: Artefact, split: str | None = None) -> Iterator
 
 
 def messages_of(row: dict[str, Any], place: str) -> tuple[Message, ...]:
-    """Return the turns of one row, whatever its column layout (messages, ShareGPT, Alpaca, prompt/completion)."""
+    """Return the turns of one row, whatever its column layout (messages, ShareGPT, Alpaca, prompt/completion).
+
+    Raises:
+        DataError: The row has none of these layouts, or one of its turns has no role or text.
+    """
     if isinstance(row.get("messages"), list):
-        return tuple(Message(role=turn["role"], content=turn["content"]) for turn in row["messages"])
+        return tuple(_turn(turn, "role", "content", place) for turn in row["messages"])
     if isinstance(row.get("conversations"), list):
-        roles = {"human": "user", "gpt": "assistant", "system": "system"}
-        return tuple(Message(role=roles[turn["from"]], content=turn["value"]) for turn in row["conversations"])
+        return tuple(_turn(turn, "from", "value", place) for turn in row["conversations"])
     if "instruction" in row and "output" in row:
-        prompt = "\n\n".join(part for part in (row["instruction"], row.get("input") or "") if part)
-        return Message(role="user", content=prompt), Message(role="assistant", content=row["output"])
+        prompt = "\n\n".join(str(part) for part in (row["instruction"], row.get("input") or "") if part)
+        return Message(role="user", content=prompt), Message(role="assistant", content=str(row["output"] or ""))
     if "prompt" in row and "completion" in row:
-        return Message(role="user", content=row["prompt"]), Message(role="assistant", content=row["completion"])
+        prompt, completion = str(row["prompt"] or ""), str(row["completion"] or "")
+        return Message(role="user", content=prompt), Message(role="assistant", content=completion)
     raise DataError(
-        f"no conversation in the columns {', '.join(sorted(row))}",
+        f"no conversation in the columns {', '.join(sorted(map(str, row)))}",
         place=place,
         expected="messages, conversations, instruction/output or prompt/completion",
         fix="rename the columns",
     )
+
+
+def _turn(turn: Any, role: str, content: str, place: str) -> Message:
+    said = turn.get(role) if isinstance(turn, dict) else None
+    text = turn.get(content) if isinstance(turn, dict) else None
+    if said not in ROLES or not isinstance(text, str):
+        raise DataError(
+            f"a turn has the {role} {said!r} and {'no text' if not isinstance(text, str) else 'text'}",
+            place=place,
+            expected=f"`{role}` one of {', '.join(ROLES)}, and `{content}` a text",
+        )
+    return Message(role=ROLES[said], content=text)
 
 
 def write_documents(folder: Path, documents: Iterable[Document]) -> dict[str, int]:

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from newtongue.adapters.tables.files import Reject
 
 ROWS_PER_GROUP = 4096
-CHARS_PER_GROUP = 32_000_000
+CHARS_PER_GROUP = 16_000_000
 CHARS_PER_FILE = 512_000_000
 """A new file is begun after this much text."""
 

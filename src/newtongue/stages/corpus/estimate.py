@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from newtongue.core.budget import Counts, Estimate, Machine
 from newtongue.stages.corpus.config import CorpusConfig
 
-BYTES_PER_SECOND = 4e6
+BYTES_PER_SECOND = 5e6
 """Read, clean and find near duplicates, one core (measured on Urdu documents and English books)."""
-BYTES_PER_SECOND_EXACT = 12e6
+BYTES_PER_SECOND_EXACT = 10e6
 """The same without near duplicates."""
 START_SECONDS = 1.0
 KEPT_FRACTION = 0.97
