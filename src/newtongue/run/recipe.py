@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -182,13 +183,13 @@ def assign(document: dict[str, Any], dotted: str, value: Any) -> None:
     Raises:
         RecipeError: A number is beyond the end of its list, or a word stands where a number must.
     """
-    *parents, last = dotted.split(".")
+    keys = dotted.split(".")
     here: Any = document
-    for key, following in zip(parents, [*parents[1:], last], strict=True):
+    for key, following in pairwise(keys):
         empty: Any = [] if following == "0" else {}
         inside = here.get(key) if isinstance(here, dict) else next(iter(here[_index(key, here, dotted) :]), None)
         here = inside if isinstance(inside, dict | list) else _put(here, key, empty, dotted)
-    _put(here, last, value, dotted)
+    _put(here, keys[-1], value, dotted)
 
 
 def _put(here: Any, key: str, value: Any, dotted: str) -> Any:
