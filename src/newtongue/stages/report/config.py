@@ -26,10 +26,16 @@ class ReportConfig(StageConfig):
     """Artefacts whose cards, counts and costs the report shows, in order."""
     max_retention_loss: float = Field(0.03, ge=0)
     """Kept languages may get worse by this share of bits per byte before the verdict says so."""
+    min_faithful_fraction: float = Field(0.95, ge=0, le=1)
+    """Share of generated answers that must be in the language; loops and empty answers are failures."""
+    min_stopped_fraction: float = Field(0.9, ge=0, le=1)
+    """Share of generated answers that must end with the stop token."""
+    samples: int = Field(8, ge=0)
+    """Answers of the two models shown side by side, spread over the task types."""
     gate: bool = False
     """Whether a failed verdict ends the run with exit code 6."""
     title: str = ""
-    """Heading; empty takes the recipe's."""
+    """Heading; empty names the target language."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Coverage of the intervals."""
     bootstrap_draws: int = Field(2000, ge=200)

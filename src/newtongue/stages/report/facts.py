@@ -1,0 +1,169 @@
+"""From material to facts: every number of a report with n and interval, as plain JSON values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from newtongue.adapters.languages import load_card
+from newtongue.methods import comparison
+from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS
+from newtongue.methods.scores import SHARES, summarise
+from newtongue.stages.report.config import ReportConfig
+from newtongue.stages.report.material import Made, Material, Measured
+
+CURVE_POINTS = 120
+"""Most points of a training curve; more steps are averaged."""
+
+Facts = dict[str, Any]
+
+
+def build_facts(config: ReportConfig, material: Material) -> Facts:
+    """Return everything a report says, costs and times left out."""
+    settings = {"draws": config.bootstrap_draws, "seed": config.seed, "confidence": config.confidence}
+    changes = comparison.compare(material.before.tables, material.after.tables, **settings)
+    roles = material.after.scores["sets"]
+    limits = comparison.Limits(config.max_retention_loss, config.min_faithful_fraction, config.min_stopped_fraction)
+    figures = {m.label: _figures(m, settings) for m in [*material.models, *material.controls]}
+    judged = {n: {**roles[n], **f} for n, f in figures["after"].items()}
+    sets = {n: _set(n, material, figures, changes.get(n), settings) for n in judged if judged[n]["kind"] != "control"}
+    languages = _languages(roles)
+    return {
+        "format": 1,
+        "title": config.title or _title(languages["target"]),
+        "languages": languages,
+        "know_nothing_bits_per_byte": KNOW_NOTHING_BITS,
+        "verdicts": comparison.verdicts(judged, changes, limits),
+        "limits": {name: getattr(limits, name) for name in limits.__slots__},
+        "sets": sets,
+        "models": {m.label: m.scores["model"] for m in [*material.models, *material.controls]},
+        "measurement": material.after.scores["settings"],
+        "bootstrap": settings,
+        "stages": [_stage(made) for made in material.stages],
+        "evals": {m.label: _identity(m.manifest) for m in [*material.models, *material.controls]},
+        "samples": samples(material, config.samples),
+        "missing": material.missing,
+    }
+
+
+def _figures(measured: Measured, settings: Mapping[str, Any]) -> dict[str, Facts]:
+    return {name: summarise(table, **settings) for name, table in measured.tables.items()}
+
+
+def _languages(sets: Mapping[str, Facts]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {"target": [], "keep": []}
+    for facts in sets.values():
+        side = found["target" if facts["role"] == "target" else "keep"]
+        if facts["language"] not in side:
+            side.append(facts["language"])
+    return found
+
+
+def _title(targets: list[str]) -> str:
+    names = " and ".join(load_card(tag).name for tag in targets)
+    return f"Teaching a model {names}" if names else "What the model learnt"
+
+
+def _set(
+    name: str, material: Material, figures: Mapping[str, Mapping[str, Facts]], change: Facts | None, settings: Facts
+) -> Facts:
+    """Return one set: what every model scored on it, what changed, and how it stands against the controls."""
+    about = material.after.scores["sets"][name]
+    scored = {m.label: figures[m.label][name] for m in material.models if name in m.tables}
+    facts = {k: about[k] for k in ("kind", "language", "role")} | {"scores": scored, "change": change}
+    if about["kind"] in SHARES:
+        return facts
+    before = scored.get("before", {}).get("bits_per_byte", {}).get("value", 0.0)
+    facts["base_knows_less_than_nothing"] = before > KNOW_NOTHING_BITS
+    facts["controls"] = _controls(name, material, figures, settings)
+    return facts
+
+
+def _controls(name: str, material: Material, figures: Mapping[str, Mapping[str, Facts]], settings: Facts) -> Facts:
+    """Return label -> control on the same items, with the final model's distance to it (below zero is better)."""
+    tables = {c.label: c.tables[name] for c in material.controls if name in c.tables}
+    shown = {label: figures[label][name] for label in tables}
+    for measured in [*material.models, *material.controls]:
+        for label, about in measured.scores["sets"].items():
+            if about.get("control_of") == name and label in measured.tables:
+                title = f"byte {about['order']}-gram, {about['smoothing'].replace('_', '-')}"
+                tables.setdefault(title, measured.tables[label])
+                shown.setdefault(title, figures[measured.label][label])
+    final = material.after.tables[name]
+    found: Facts = {}
+    for label, table in tables.items():
+        change = comparison.compare_set(f"{name}, {label}", table, final, **settings)
+        verdict = comparison.gain(change["difference"])
+        found[label] = {**shown[label], "difference": change["difference"], "beaten": verdict}
+    return found
+
+
+def _stage(made: Made) -> Facts:
+    manifest = made.manifest
+    facts: Facts = {"name": made.name, "stage": manifest.get("stage", ""), **_identity(manifest)}
+    facts |= {k: manifest.get(k) or {} for k in ("counts", "metrics", "licences")}
+    facts |= {"kind": manifest.get("kind", ""), "card": manifest.get("card") or []}
+    facts |= {"rejected": dict(made.rejected), "sources": dict(made.sources), "tasks": dict(made.tasks)}
+    if made.expansion:
+        keys = ("first_new_id", "new_tokens", "rows", "rows_before", "init", "fertility", "protected", "dropped")
+        facts["expansion"] = {k: made.expansion[k] for k in keys if k in made.expansion}
+    if made.log:
+        facts["curve"] = curve(made.log)
+    return facts
+
+
+def _identity(manifest: Facts) -> Facts:
+    return {k: manifest.get(k, "") for k in ("fingerprint", "digest")}
+
+
+def curve(log: list[Facts]) -> dict[str, list[list[float]]]:
+    """Return source -> [tokens, bits per byte] points, neighbouring steps averaged to CURVE_POINTS at most."""
+    width = max(1, -(-len(log) // CURVE_POINTS))
+    found: dict[str, list[list[float]]] = {}
+    for first in range(0, len(log), width):
+        block = log[first : first + width]
+        for name in sorted({name for line in block for name in line.get("sources", {})}):
+            values = [line["sources"].get(name, {}).get("bits_per_byte") for line in block]
+            known = [value for value in values if value is not None]
+            if known:
+                found.setdefault(name, []).append([block[-1]["tokens"], round(sum(known) / len(known), 4)])
+    return found
+
+
+def samples(material: Material, count: int) -> list[Facts]:
+    """Return prompts with the answers of every model, spread evenly over the task types, in order of appearance."""
+    rows = [row for row in material.after.rows if row["kind"] == "generation"]
+    by_task: dict[str, list[Facts]] = {}
+    for row in rows:
+        by_task.setdefault(row.get("task") or "", []).append(row)
+    chosen = [group[k] for k in range(count) for group in by_task.values() if k < len(group)][:count]
+    answers = {
+        m.label: {(r["set"], r["item"]): r for r in m.rows if r["kind"] == "generation"} for m in material.models
+    }
+    return [_sample(row, material.after.scores["sets"][row["set"]]["language"], answers) for row in chosen]
+
+
+def _sample(row: Facts, language: str, answers: Mapping[str, Mapping[tuple[str, str], Facts]]) -> Facts:
+    found = {label: rows.get((row["set"], row["item"])) for label, rows in answers.items()}
+    keys = ("output", "stopped", "looped", "empty", "faithful")
+    shown = {label: {k: answer[k] for k in keys} for label, answer in found.items() if answer}
+    return {**{k: row[k] for k in ("item", "task", "prompt", "reference")}, "language": language, "answers": shown}
+
+
+def build_costs(material: Material) -> Facts:
+    """Return wall time, dollars and tokens per stage: true on this machine and this day only."""
+    rows = [_cost(made.name, made.manifest) for made in material.stages if made.manifest]
+    evals = [m for m in [*material.models, *material.controls] if m.manifest]
+    rows += [_cost(str(m.manifest.get("name") or m.label), m.manifest) for m in evals]
+    total = {k: round(sum(row[k] for row in rows), 6) for k in ("seconds", "usd")}
+    return {"stages": rows, "total": total, "versions": material.after.manifest.get("versions") or {}}
+
+
+def _cost(name: str, manifest: Facts) -> Facts:
+    costs = manifest.get("costs") or {}
+    known = {"seconds": float(costs.get("seconds", 0.0)), "usd": float(costs.get("usd", 0.0))}
+    return {"name": name, "stage": manifest.get("stage", ""), **known, "tokens": _tokens(manifest), "details": costs}
+
+
+def _tokens(manifest: Facts) -> int | None:
+    return (manifest.get("counts") or {}).get("tokens")

@@ -1,0 +1,106 @@
+"""The facts of a report as Markdown, for terminals and code hosts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from newtongue.stages.report.evidence import WORDS, label_of
+from newtongue.stages.report.markup import language_name, number, percent, signed, signed_percent, visible
+
+Facts = Mapping[str, Any]
+
+
+def build_markdown(facts: Facts) -> str:
+    """Return verdicts and figures as Markdown; times and dollars, which change from run to run, are left out."""
+    parts = [f"# {_cell(facts['title'])}", _verdicts(facts), "## Held-out text", _text_table(facts), _controls(facts)]
+    parts += [_shares(facts), _expansions(facts), *(f"- {_cell(line)}" for line in facts["missing"])]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _cell(text: Any) -> str:
+    return visible(str(text)).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _interval(found: Facts | None, show: Any, digits: int) -> str:
+    if not found:
+        return "–"
+    return f"{show(found['value'], digits)} [{show(found['low'], digits)}, {show(found['high'], digits)}]"
+
+
+def _verdicts(facts: Facts) -> str:
+    lines = []
+    for kind in ("gain", "retention", "fidelity", "stopping"):
+        if judged := facts["verdicts"][kind]:
+            lines.append(
+                f"- {kind}: **{WORDS[kind][judged['verdict']]}** ({_cell(judged['set'])}) {_judged(kind, judged)}"
+            )
+    return "\n".join(lines)
+
+
+def _judged(kind: str, judged: Facts) -> str:
+    if kind == "gain":
+        return f"{_interval(judged['difference'], signed, 3)} bits per byte"
+    if kind == "retention":
+        return f"{_interval(judged['relative_change'], signed_percent, 1)}, limit {signed_percent(judged['max_loss'])}"
+    return f"{_interval(judged['fraction'], percent, 0)}, at least {percent(judged['limit'], 0)} asked"
+
+
+def _text_table(facts: Facts) -> str:
+    sets = {n: s for n, s in facts["sets"].items() if s["kind"] in ("text", "answers")}
+    models = [m for m in facts["models"] if any(m in s["scores"] for s in sets.values())]
+    rows = []
+    for name, found in sets.items():
+        values = [_interval(found["scores"].get(m, {}).get("bits_per_byte"), number, 3) for m in models]
+        change = found["change"] and found["change"]["relative_change"]
+        rows.append(
+            [
+                _cell(f"{name} ({language_name(found['language'])}, {found['role']})"),
+                *values,
+                _interval(change, signed_percent, 1),
+            ]
+        )
+    return _table(["bits per byte", *(_cell(label_of(m)) for m in models), "change"], rows)
+
+
+def _controls(facts: Facts) -> str:
+    rows = [
+        [
+            _cell(name),
+            _cell(label),
+            _interval(c["bits_per_byte"], number, 3),
+            _interval(c["difference"], signed, 3),
+            WORDS["control"][c["beaten"]],
+        ]
+        for name, found in facts["sets"].items()
+        for label, c in found.get("controls", {}).items()
+    ]
+    return _table(["set", "control", "bits per byte", "final less control", "verdict"], rows) if rows else ""
+
+
+def _shares(facts: Facts) -> str:
+    lines = [
+        f"- {_cell(name)}, {_cell(label_of(label))}, {key.removesuffix('_fraction').replace('_', ' ')}: {_interval(value, percent, 0)}"
+        for name, found in facts["sets"].items()
+        if found["kind"] in ("generation", "choice")
+        for label, scored in found["scores"].items()
+        for key, value in scored.items()
+        if key.endswith("_fraction") and value
+    ]
+    return "\n".join(["## Answers", "", *lines]) if lines else ""
+
+
+def _expansions(facts: Facts) -> str:
+    lines = []
+    for stage in facts["stages"]:
+        found = stage.get("expansion") or {}
+        for name, protected in (found.get("protected") or {}).items():
+            lines.append(
+                f"- {_cell(name)}: {number(protected.get('changed'))} of {number(protected.get('documents'))} documents with a changed id"
+            )
+    return "\n".join(["## Vocabulary", "", *lines]) if lines else ""

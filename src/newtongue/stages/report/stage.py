@@ -1,0 +1,47 @@
+"""Show what was gained, what was kept and what it cost: facts as JSON and Markdown, and one HTML page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from newtongue.core.context import Context, Outcome
+from newtongue.stages.report.config import ReportConfig
+from newtongue.stages.report.facts import build_costs, build_facts
+from newtongue.stages.report.markdown import build_markdown
+from newtongue.stages.report.material import gather
+from newtongue.stages.report.page import build_page
+
+VOLATILE = ("report.html", "costs.json")
+"""Files with times and money in them, outside the digest."""
+
+
+def report(config: ReportConfig, context: Context) -> Outcome:
+    """Write facts.json, costs.json, report.md and report.html."""
+    material = gather(config, context)
+    facts, costs = build_facts(config, material), build_costs(material)
+    for name, value in (("facts.json", facts), ("costs.json", costs)):
+        (context.payload / name).write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
+    (context.payload / "report.md").write_text(build_markdown(facts), "utf-8")
+    (context.payload / "report.html").write_text(build_page(facts, costs), "utf-8")
+    return _outcome(config, facts)
+
+
+def _outcome(config: ReportConfig, facts: dict[str, Any]) -> Outcome:
+    verdicts = facts["verdicts"]
+    judged = {kind: part["verdict"] for kind, part in verdicts.items() if isinstance(part, dict)}
+    failed = [kind for kind, verdict in judged.items() if verdict == "fail"]
+    metrics = {}
+    if gain := verdicts["gain"]:
+        metrics["target_bits_per_byte_difference"] = gain["difference"]["value"]
+    if kept := verdicts["retention"]:
+        metrics["retention_relative_change"] = kept["relative_change"]["value"]
+    return Outcome(
+        counts={"sets": len(facts["sets"]), "stages": len(facts["stages"]), "samples": len(facts["samples"])},
+        metrics=metrics,
+        languages=[tag for side in facts["languages"].values() for tag in side],
+        card=[f"Verdicts: {', '.join(f'{kind} {verdict}' for kind, verdict in judged.items()) or 'none'}."],
+        volatile=VOLATILE,
+        gate=f"the report says no: {', '.join(failed)} failed" if config.gate and failed else None,
+    )

@@ -1,0 +1,182 @@
+"""Sections on how it was made: data, training, instruction data, samples, costs, method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from newtongue.stages.report import charts, markup
+from newtongue.stages.report.evidence import label_of
+from newtongue.stages.report.markup import escape, number
+
+Facts = Mapping[str, Any]
+
+
+def _counts(found: Mapping[str, Any]) -> str:
+    return escape(", ".join(f"{number(v)} {k.replace('_', ' ')}" for k, v in found.items() if v is not None)) or "–"
+
+
+def data(facts: Facts) -> str:
+    """Return the section on corpora: what was kept, what was dropped and why."""
+    corpora = [s for s in facts["stages"] if s["kind"] == "Corpus"]
+    if not corpora:
+        return ""
+    rows = [[escape(s["name"]), _counts(s["counts"]), _counts(s["rejected"]), _counts(s["licences"])] for s in corpora]
+    head = ["Corpus", "Counts", "Set aside, by reason", "Licences (documents)"]
+    return markup.section("data", "Text", markup.table("What each corpus holds", head, rows, words=(0, 1, 2, 3)))
+
+
+def training(facts: Facts) -> str:
+    """Return the section on training: a curve per stage, in bits per byte of its own training text."""
+    parts = []
+    for stage in (s for s in facts["stages"] if s.get("curve")):
+        curve = stage["curve"]
+        axis = charts.logarithmic_axis([point[1] for points in curve.values() for point in points])
+        title = f"{stage['name']}: bits per byte of training text over training tokens, logarithmic scale"
+        parts.append(charts.line_chart(title, curve, axis, "tokens"))
+    return markup.section("training", "Training", *parts)
+
+
+def instructions(facts: Facts) -> str:
+    """Return the section on instruction data: accepted, set aside by reason, task types."""
+    parts = []
+    for stage in (s for s in facts["stages"] if s["kind"] == "Conversations"):
+        items = [("Counts", _counts(stage["counts"]))]
+        items += [("Task types", _counts(stage["tasks"]))] if stage["tasks"] else []
+        items += [("Set aside", _counts(stage["rejected"]) if stage["rejected"] else "nothing")]
+        parts.append(f"<h3>{escape(stage['name'])}</h3>{markup.pairs(items)}")
+    return markup.section("instructions", "Instruction data", *parts)
+
+
+def samples(facts: Facts) -> str:
+    """Return the section of answers side by side, as they came."""
+    if not facts["samples"]:
+        return ""
+    lead = "The first held-out prompts of each task type, answered greedily; nothing was picked by hand."
+    return markup.section("samples", "Samples", markup.paragraph(lead), *map(_sample, facts["samples"]))
+
+
+def _sample(sample: Facts) -> str:
+    tag = sample["language"]
+    title = escape((sample["task"] or "prompt").replace("_", " "))
+    shown = {label: a for label, a in sample["answers"].items() if label in ("before", "after")}
+    cells = [_answer(label, answer, tag) for label, answer in shown.items()]
+    cells.append(f"<div><h4>Reference</h4>{markup.prose(sample['reference'], tag)}</div>")
+    prompt = markup.prose(sample["prompt"], tag)
+    return f'<article class="sample"><h3>{title}</h3>{prompt}<div class="answers">{"".join(cells)}</div></article>'
+
+
+def _answer(label: str, answer: Facts, tag: str) -> str:
+    marks = [word for key, word in (("empty", "empty"), ("looped", "looping")) if answer[key]]
+    marks += [] if answer["stopped"] else ["no stop token"]
+    note = f" ({', '.join(marks)})" if marks else ""
+    text = markup.prose(answer["output"], tag, automatic=True) if answer["output"].strip() else "<div>(nothing)</div>"
+    kind = ' class="final"' if label == "after" else ""
+    return f"<div{kind}><h4>{escape(label_of(label).capitalize() + note)}</h4>{text}</div>"
+
+
+def costs(found: Facts) -> str:
+    """Return the section on wall time, tokens and dollars per stage."""
+    rows = [
+        [
+            escape(s["name"]),
+            escape(s["stage"]),
+            markup.duration(s["seconds"]),
+            number(s["tokens"]),
+            markup.dollars(s["usd"]),
+        ]
+        for s in found["stages"]
+    ]
+    if not rows:
+        return ""
+    total = found["total"]
+    rows.append(["<strong>all</strong>", "", markup.duration(total["seconds"]), "", markup.dollars(total["usd"])])
+    head = ["Name", "Stage", "Wall time", "Tokens", "Dollars"]
+    table = markup.table("Measured on the machine of this run", head, rows, words=(0, 1))
+    note = "Wall time of stages that were resumed counts their last part only. This report’s own time is not included."
+    return markup.section("costs", "Time and money", table, markup.paragraph(note, "note"))
+
+
+def provenance(facts: Facts) -> str:
+    """Return the section on sources, licences and the notes every stage left."""
+    sources = [(s["name"], s["sources"]) for s in facts["stages"] if s["sources"]]
+    parts = [
+        markup.paragraph("What the data say of themselves, and what each stage notes on its card."),
+        markup.table(
+            "Sources, by rows among the first 2,000 of each set",
+            ["Data", "Source"],
+            [[escape(name), _counts(found)] for name, found in sources],
+            words=(0, 1),
+        )
+        if sources
+        else "",
+    ]
+    licences = [(s["name"], _counts(s["licences"])) for s in facts["stages"] if s["licences"]]
+    parts.append(
+        markup.table("Licences", ["Made by", "Licence and rows"], [[escape(n), t] for n, t in licences], words=(0, 1))
+        if licences
+        else ""
+    )
+    cards = [(s["name"], s["card"]) for s in facts["stages"] if s["card"]]
+    notes = [(name, "".join(f"<p class='small'>{escape(text)}</p>" for text in card)) for name, card in cards]
+    parts.append(f"<h3>Notes of the stages</h3>{markup.pairs(notes)}" if notes else "")
+    return markup.section("provenance", "Sources, licences, limits", *parts)
+
+
+def method(facts: Facts, costs_found: Facts) -> str:
+    """Return the section on how figures were measured and how to get them again."""
+    measured, drawn = facts["measurement"], facts["bootstrap"]
+    text = (
+        f"Text is cut into windows of {number(measured['window_bytes'])} bytes at character boundaries, before any "
+        f"tokenizer sees it; each window is scored given the window before it, so context too is measured in bytes. "
+        f"A token counts in the window where it starts. Intervals resample whole documents, the two models together "
+        f"({number(drawn['draws'])} draws, seed {drawn['seed']}, {markup.percent(drawn['confidence'], 0)}, percentile); shares "
+        "have Wilson intervals. “Kept” means that the whole interval lies below the limit; where the value does and "
+        "the interval does not, the verdict is that the text is too little to decide."
+    )
+    steps = "newtongue run RECIPE --out STORE\nnewtongue compare STORE/BEFORE STORE/AFTER"
+    return markup.section(
+        "method",
+        "Method, and how to get these figures again",
+        markup.paragraph(text),
+        f"<pre><code>{escape(steps)}</code></pre>",
+        markup.paragraph(
+            "The same recipe, package versions and thread count give the same bytes; the stages below are named by what went in and what came out."
+        ),
+        _models(facts),
+        _identities(facts),
+        _versions(costs_found),
+    )
+
+
+def _models(facts: Facts) -> str:
+    rows = [
+        [
+            escape(label_of(label)),
+            number(m["parameters"]),
+            number(m["vocabulary"]),
+            f"<code>{escape(m['tokenizer_sha256'][:12])}</code>",
+            f"{escape(m['chat_template'])} <code>{escape(m['prompt_sha256'][:12])}</code>",
+        ]
+        for label, m in facts["models"].items()
+    ]
+    head = ["Model", "Parameters", "Vocabulary", "Tokenizer, sha256", "Prompt format, sha256"]
+    return markup.table("Models measured", head, rows, words=(0, 3, 4))
+
+
+def _identities(facts: Facts) -> str:
+    named = [(s["name"], s) for s in facts["stages"]] + [
+        (f"eval of {label_of(n)}", i) for n, i in facts["evals"].items()
+    ]
+    rows = [
+        [escape(name), *(f"<code>{escape(found[k][:12])}</code>" for k in ("fingerprint", "digest"))]
+        for name, found in named
+        if found["fingerprint"]
+    ]
+    head = ["Stage", "Fingerprint (what went in)", "Digest (what came out)"]
+    return markup.table("Stages", head, rows, words=(0, 1, 2)) if rows else ""
+
+
+def _versions(costs_found: Facts) -> str:
+    versions = costs_found["versions"]
+    return markup.paragraph(", ".join(f"{k} {v}" for k, v in versions.items()), "note") if versions else ""
