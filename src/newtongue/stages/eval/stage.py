@@ -33,7 +33,8 @@ def evaluate(config: EvalConfig, context: Context) -> Outcome:
     for number, (name, (_facts, measure)) in enumerate(plan.items()):
         kept = context.scratch / f"{number:03d}.parquet"
         if not kept.is_file():
-            write_items(kept, measure(subject, _progress(context, name)))
+            scored = sum(row["tokens"] or 0 for row in rows)
+            write_items(kept, measure(subject, _progress(context, name, scored)))
             context.journal("measured", set=name)
         rows.extend(read_items(kept))
     write_items(context.payload / "items.parquet", rows)
@@ -71,8 +72,8 @@ def _control(*given: Any) -> Callable[[Subject, Any], list[Row]]:
     return lambda _subject, _progress: score_control(*given)
 
 
-def _progress(context: Context, name: str) -> Callable[[int], None]:
-    return lambda tokens: context.progress(tokens, None, "tokens", note=name)
+def _progress(context: Context, name: str, before: int) -> Callable[[int], None]:
+    return lambda tokens: context.progress(before + tokens, None, "tokens", note=name)
 
 
 def _settings(config: EvalConfig) -> dict[str, Any]:

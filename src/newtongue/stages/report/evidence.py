@@ -16,9 +16,10 @@ WORDS = {
     "fidelity": {"pass": "Reached", "fail": "Missed", "underpowered": "Reached; the interval is wider"},
     "stopping": {"pass": "Reached", "fail": "Missed", "underpowered": "Reached; the interval is wider"},
     "control": {"pass": "beaten", "fail": "not beaten", "underpowered": "not decided"},
+    "controls": {"pass": "All beaten", "fail": "Not all beaten", "underpowered": "Not decided"},
 }
 """What each verdict is called, by what is judged."""
-NAMES = {"before": "base model", "after": "final model"}
+NAMES = {"before": "Base model", "after": "Final model"}
 
 
 def label_of(name: str) -> str:
@@ -39,6 +40,10 @@ def summary(facts: Facts, costs: Facts) -> str:
             f"Held-out {name} text takes {values[1]} bits per byte instead of {values[0]}: "
             f"better by {number(better['value'], 2)} ({ends})."
         )
+    if against := judged.get("controls"):
+        worse = f"; the nearest is “{against['control']}”" if against["beaten"] < against["controls"] else ""
+        beaten = "all" if not worse else f"{against['beaten']} of"
+        sentences.append(f"It is better than {beaten} {against['controls']} controls on the same text{worse}.")
     if kept := judged["retention"]:
         name, change = language_name(facts["sets"][kept["set"]]["language"]), kept["relative_change"]
         ends = f"{signed_percent(change['low'])} to {signed_percent(change['high'])}"
@@ -74,6 +79,8 @@ def _gain(facts: Facts) -> str:
     found = facts["sets"][judged["set"]]
     values = [number(found["scores"][side]["bits_per_byte"]["value"], 2) for side in ("before", "after")]
     lines = [f"bits per byte on held-out text; {with_interval(judged['difference'], signed, 2)}"]
+    if against := facts["verdicts"].get("controls"):
+        lines.append(f"better than {against['beaten']} of {against['controls']} controls on the same bytes")
     title = f"{language_name(found['language'])}, base to final"
     return _box(title, f"{values[0]} → {values[1]}", lines, verdict("gain", judged["verdict"]))
 
@@ -85,8 +92,10 @@ def _kept(facts: Facts) -> str:
     change, name = judged["relative_change"], language_name(facts["sets"][judged["set"]]["language"])
     ends = f"[{signed_percent(change['low'])}, {signed_percent(change['high'])}]"
     lines = [
-        f"bits per byte against the base {escape(ends)}; limit {signed_percent(judged['max_loss'])}, "
-        f"worse set: {escape(judged['set'])}"
+        (
+            f"bits per byte against the base {escape(ends)}; limit {signed_percent(judged['max_loss'])}, "
+            f"worse set: {escape(judged['set'])}"
+        )
     ]
     if judged.get("groups_needed"):
         lines.append(f"About {number(judged['groups_needed'])} documents would decide; there are {change['n']}.")
@@ -99,8 +108,10 @@ def _answers(facts: Facts) -> str:
         return _box("Answers in the language", "–", ["No answers were generated."])
     found, limit = judged["fraction"], percent(judged["limit"], 0)
     lines = [
-        f"of {found['n']} answers in script, neither looping nor empty [{percent(found['low'], 0)}, "
-        f"{percent(found['high'], 0)}]; at least {limit} asked"
+        (
+            f"of {found['n']} answers in script, neither looping nor empty [{percent(found['low'], 0)}, "
+            f"{percent(found['high'], 0)}]; at least {limit} asked"
+        )
     ]
     if stops and stops["fraction"]:
         lines.append(f"{percent(stops['fraction']['value'], 0)} end with the stop token")
@@ -126,8 +137,8 @@ def text_results(facts: Facts) -> str:
     for name, found in sets.items():
         if found["role"] == "target" and found["kind"] == "text":
             parts += [_target_chart(name, found), _surprise(found)]
-    parts += [_changes_chart(sets), _results_table(facts, sets)]
-    parts += [_controls_table(name, found) for name, found in sets.items() if found["controls"]]
+    parts += [_changes_chart(sets, facts["limits"]["max_retention_loss"]), _results_table(facts, sets)]
+    parts += [_controls_table(n, s) for n, s in sets.items() if s["controls"] and s["role"] == "target"]
     return markup.section("results", "Held-out text, before and after", *parts) if sets else ""
 
 
@@ -146,7 +157,9 @@ def _target_chart(name: str, found: Facts) -> str:
     rows.sort(key=lambda row: -row[1]["bits_per_byte"]["value"])
     dots = [_dot(label, s["bits_per_byte"], kind) for label, s, kind in rows]
     axis = charts.logarithmic_axis([8.0, *(dot.low for dot in dots), *(dot.high for dot in dots)])
-    title = f"{language_name(found['language'])} ({name}): bits per byte on held-out text, logarithmic scale; lower is better"
+    title = (
+        f"{language_name(found['language'])} ({name}), held-out text: bits per byte, logarithmic scale; lower is better"
+    )
     return charts.dot_plot(title, dots, axis, {"8: knows nothing": 8.0})
 
 
@@ -156,7 +169,7 @@ def _dot(label: str, value: Facts, kind: str) -> charts.Dot:
     return charts.Dot(label, text, value["value"], low, high, kind)
 
 
-def _changes_chart(sets: Mapping[str, Facts]) -> str:
+def _changes_chart(sets: Mapping[str, Facts], limit: float) -> str:
     kept = {n: s for n, s in sets.items() if s["role"] in ("retention", "replay") and s["change"]}
     if not kept:
         return ""
@@ -169,7 +182,7 @@ def _changes_chart(sets: Mapping[str, Facts]) -> str:
         dots.append(
             charts.Dot(label, text, change["value"], low, high, "control" if found["role"] == "replay" else "final")
         )
-    axis = charts.change_axis([0.03, *(dot.low for dot in dots), *(dot.high for dot in dots)])
+    axis = charts.change_axis([limit, *(dot.low for dot in dots), *(dot.high for dot in dots)])
     return charts.dot_plot(
         "Kept languages: change of bits per byte from base to final model", dots, axis, {"no change": 0.0}
     )
@@ -225,8 +238,8 @@ def answers(facts: Facts) -> str:
     parts = []
     columns = {
         "faithful": "In the language",
-        "in_script": "In script",
-        "in_language": "Letters of this language",
+        "in_script": "In script, of those with letters",
+        "in_language": "In letters of its own",
         "stopped": "Stop token",
         "looped": "Looping",
         "empty": "Empty",
@@ -247,7 +260,7 @@ def answers(facts: Facts) -> str:
     text = (
         "Every model answers the same held-out prompts greedily. An answer counts as in the language when enough of "
         "its letters are in the script and it neither loops nor is empty; loops and empty answers are failures. "
-        "“Letters of this language” looks at letters that neighbours in the same script do not use, where there are any."
+        "“Letters of its own” are those that neighbours in the same script do not use, if the language has any."
     )
     return markup.section("answers", "Answers", markup.paragraph(text), *parts)
 

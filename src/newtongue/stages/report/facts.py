@@ -28,12 +28,15 @@ def build_facts(config: ReportConfig, material: Material) -> Facts:
     judged = {n: {**roles[n], **f} for n, f in figures["after"].items()}
     sets = {n: _set(n, material, figures, changes.get(n), settings) for n in judged if judged[n]["kind"] != "control"}
     languages = _languages(roles)
+    verdicts = comparison.verdicts(judged, changes, limits)
+    if against := _against_controls(sets):
+        verdicts |= {"controls": against, "overall": comparison.worst([verdicts["overall"], against["verdict"]])}
     return {
         "format": 1,
         "title": config.title or _title(languages["target"]),
         "languages": languages,
         "know_nothing_bits_per_byte": KNOW_NOTHING_BITS,
-        "verdicts": comparison.verdicts(judged, changes, limits),
+        "verdicts": verdicts,
         "limits": {name: getattr(limits, name) for name in limits.__slots__},
         "sets": sets,
         "models": {m.label: m.scores["model"] for m in [*material.models, *material.controls]},
@@ -98,13 +101,30 @@ def _controls(name: str, material: Material, figures: Mapping[str, Mapping[str, 
     return found
 
 
+def _against_controls(sets: Mapping[str, Facts]) -> Facts | None:
+    """Judge the final model against every control of the target's held-out text."""
+    judged = {
+        (name, label): control["beaten"]
+        for name, found in sets.items()
+        if found["role"] == "target" and found["kind"] == "text"
+        for label, control in found["controls"].items()
+    }
+    if not judged:
+        return None
+    name, label = min(judged, key=lambda place: comparison.ORDER.index(judged[place]))
+    beaten = sum(verdict == "pass" for verdict in judged.values())
+    difference = sets[name]["controls"][label]["difference"]
+    facts = {"set": name, "control": label, "beaten": beaten, "controls": len(judged), "difference": difference}
+    return {**facts, "verdict": comparison.worst(list(judged.values()))}
+
+
 def _stage(made: Made) -> Facts:
     manifest = made.manifest
     facts: Facts = {"name": made.name, "stage": manifest.get("stage", ""), **_identity(manifest)}
     facts |= {k: manifest.get(k) or {} for k in ("counts", "metrics", "licences")}
     facts |= {"kind": manifest.get("kind", ""), "card": manifest.get("card") or []}
     facts |= {"rejected": dict(made.rejected), "sources": dict(made.sources), "tasks": dict(made.tasks)}
-    if made.expansion:
+    if made.expansion and facts["stage"] in ("tokenizer", ""):  # later stages carry a copy
         keys = ("first_new_id", "new_tokens", "rows", "rows_before", "init", "fertility", "protected", "dropped")
         facts["expansion"] = {k: made.expansion[k] for k in keys if k in made.expansion}
     if made.log:
@@ -152,9 +172,10 @@ def _sample(row: Facts, language: str, answers: Mapping[str, Mapping[tuple[str, 
 
 def build_costs(material: Material) -> Facts:
     """Return wall time, dollars and tokens per stage: true on this machine and this day only."""
-    rows = [_cost(made.name, made.manifest) for made in material.stages if made.manifest]
-    evals = [m for m in [*material.models, *material.controls] if m.manifest]
-    rows += [_cost(str(m.manifest.get("name") or m.label), m.manifest) for m in evals]
+    evals = [(str(m.manifest.get("name") or m.label), m.manifest) for m in [*material.models, *material.controls]]
+    found = [(made.name, made.manifest) for made in material.stages] + evals
+    once = {(name, manifest.get("fingerprint")): _cost(name, manifest) for name, manifest in found if manifest}
+    rows = list(once.values())
     total = {k: round(sum(row[k] for row in rows), 6) for k in ("seconds", "usd")}
     return {"stages": rows, "total": total, "versions": material.after.manifest.get("versions") or {}}
 

@@ -35,8 +35,8 @@ def _interval(found: Facts | None, show: Any, digits: int) -> str:
 
 def _verdicts(facts: Facts) -> str:
     lines = []
-    for kind in ("gain", "retention", "fidelity", "stopping"):
-        if judged := facts["verdicts"][kind]:
+    for kind in ("gain", "controls", "retention", "fidelity", "stopping"):
+        if judged := facts["verdicts"].get(kind):
             lines.append(
                 f"- {kind}: **{WORDS[kind][judged['verdict']]}** ({_cell(judged['set'])}) {_judged(kind, judged)}"
             )
@@ -44,7 +44,7 @@ def _verdicts(facts: Facts) -> str:
 
 
 def _judged(kind: str, judged: Facts) -> str:
-    if kind == "gain":
+    if kind in ("gain", "controls"):
         return f"{_interval(judged['difference'], signed, 3)} bits per byte"
     if kind == "retention":
         return f"{_interval(judged['relative_change'], signed_percent, 1)}, limit {signed_percent(judged['max_loss'])}"
@@ -84,23 +84,20 @@ def _controls(facts: Facts) -> str:
 
 
 def _shares(facts: Facts) -> str:
-    lines = [
-        f"- {_cell(name)}, {_cell(label_of(label))}, {key.removesuffix('_fraction').replace('_', ' ')}: {_interval(value, percent, 0)}"
-        for name, found in facts["sets"].items()
-        if found["kind"] in ("generation", "choice")
-        for label, scored in found["scores"].items()
-        for key, value in scored.items()
-        if key.endswith("_fraction") and value
-    ]
+    lines = []
+    for name, found in facts["sets"].items():
+        for label, scored in found["scores"].items() if found["kind"] in ("generation", "choice") else ():
+            for key, value in scored.items():
+                if key.endswith("_fraction") and value:
+                    what = key.removesuffix("_fraction").replace("_", " ")
+                    lines.append(f"- {_cell(name)}, {_cell(label_of(label))}, {what}: {_interval(value, percent, 0)}")
     return "\n".join(["## Answers", "", *lines]) if lines else ""
 
 
 def _expansions(facts: Facts) -> str:
     lines = []
     for stage in facts["stages"]:
-        found = stage.get("expansion") or {}
-        for name, protected in (found.get("protected") or {}).items():
-            lines.append(
-                f"- {_cell(name)}: {number(protected.get('changed'))} of {number(protected.get('documents'))} documents with a changed id"
-            )
+        for name, found in ((stage.get("expansion") or {}).get("protected") or {}).items():
+            changed, documents = number(found.get("changed")), number(found.get("documents"))
+            lines.append(f"- {_cell(name)}: {changed} of {documents} documents with a changed id")
     return "\n".join(["## Vocabulary", "", *lines]) if lines else ""

@@ -19,7 +19,7 @@ LONGEST_SAMPLE_CHARS = 900
 
 
 def visible(text: str) -> str:
-    """Return a text in which direction controls and other control characters are spelt out.
+    r"""Return a text in which direction controls and other control characters are spelt out.
 
     Example:
         >>> visible("a\\u202eb")

@@ -11,6 +11,13 @@ from newtongue.stages.report.markup import escape, number
 
 Facts = Mapping[str, Any]
 
+FAILED_CHARS = 160
+"""An answer that loops or does not stop is shown up to here."""
+SAME_BYTES = (
+    "The same recipe, package versions and thread count give the same bytes; "
+    "the stages below are named by what went in and what came out."
+)
+
 
 def _counts(found: Mapping[str, Any]) -> str:
     return escape(", ".join(f"{number(v)} {k.replace('_', ' ')}" for k, v in found.items() if v is not None)) or "–"
@@ -70,9 +77,12 @@ def _answer(label: str, answer: Facts, tag: str) -> str:
     marks = [word for key, word in (("empty", "empty"), ("looped", "looping")) if answer[key]]
     marks += [] if answer["stopped"] else ["no stop token"]
     note = f" ({', '.join(marks)})" if marks else ""
-    text = markup.prose(answer["output"], tag, automatic=True) if answer["output"].strip() else "<div>(nothing)</div>"
+    output = (
+        answer["output"][:FAILED_CHARS] + " …" if marks and len(answer["output"]) > FAILED_CHARS else answer["output"]
+    )
+    text = markup.prose(output, tag, automatic=True) if answer["output"].strip() else "<div>(nothing)</div>"
     kind = ' class="final"' if label == "after" else ""
-    return f"<div{kind}><h4>{escape(label_of(label).capitalize() + note)}</h4>{text}</div>"
+    return f"<div{kind}><h4>{escape(label_of(label) + note)}</h4>{text}</div>"
 
 
 def costs(found: Facts) -> str:
@@ -126,13 +136,14 @@ def provenance(facts: Facts) -> str:
 def method(facts: Facts, costs_found: Facts) -> str:
     """Return the section on how figures were measured and how to get them again."""
     measured, drawn = facts["measurement"], facts["bootstrap"]
+    draws, coverage = number(drawn["draws"]), markup.percent(drawn["confidence"], 0)
     text = (
         f"Text is cut into windows of {number(measured['window_bytes'])} bytes at character boundaries, before any "
-        f"tokenizer sees it; each window is scored given the window before it, so context too is measured in bytes. "
-        f"A token counts in the window where it starts. Intervals resample whole documents, the two models together "
-        f"({number(drawn['draws'])} draws, seed {drawn['seed']}, {markup.percent(drawn['confidence'], 0)}, percentile); shares "
-        "have Wilson intervals. “Kept” means that the whole interval lies below the limit; where the value does and "
-        "the interval does not, the verdict is that the text is too little to decide."
+        "tokenizer sees it; each window is scored given the window before it, so context too is measured in bytes. "
+        "A token counts in the window where it starts. Intervals resample whole documents, the two models together "
+        f"({draws} draws, seed {drawn['seed']}, {coverage}, percentile); shares have Wilson intervals. “Kept” means "
+        "that the whole interval lies below the limit; where the value does and the interval does not, the verdict "
+        "is that the text is too little to decide."
     )
     steps = "newtongue run RECIPE --out STORE\nnewtongue compare STORE/BEFORE STORE/AFTER"
     return markup.section(
@@ -140,9 +151,7 @@ def method(facts: Facts, costs_found: Facts) -> str:
         "Method, and how to get these figures again",
         markup.paragraph(text),
         f"<pre><code>{escape(steps)}</code></pre>",
-        markup.paragraph(
-            "The same recipe, package versions and thread count give the same bytes; the stages below are named by what went in and what came out."
-        ),
+        markup.paragraph(SAME_BYTES),
         _models(facts),
         _identities(facts),
         _versions(costs_found),
