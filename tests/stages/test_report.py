@@ -93,7 +93,11 @@ def made(folder: Path) -> dict[str, Artefact]:
     }
     (folder / "tokenizer/model/expansion.json").write_text(json.dumps(expansion), "utf-8")
     log = [
-        {"step": n, "tokens": 100 * n, "sources": {"corpus": {"bits_per_byte": 8 / n}, "replay": {"bits_per_byte": 1.5}}}
+        {
+            "step": n,
+            "tokens": 100 * n,
+            "sources": {"corpus": {"bits_per_byte": 8 / n}, "replay": {"bits_per_byte": 1.5}},
+        }
         for n in range(1, 300)
     ]
     write_lines(folder / "pretrain/model/training_log.jsonl", log)
@@ -133,7 +137,9 @@ def test_the_page_is_well_formed_and_loads_nothing(page: tuple[str, Path, str]) 
     assert not checker.open
     assert not re.search(r"https?://|//[a-z]|@import|url\(|<script|<link|<img|<iframe", html)
     assert {tag for tag, _attributes in checker.attributes} & {"script", "link", "img", "iframe", "object"} == set()
-    assert all("src" not in found and not (found.get("href") or "#").startswith("http") for _tag, found in checker.attributes)
+    assert all(
+        "src" not in found and not (found.get("href") or "#").startswith("http") for _tag, found in checker.attributes
+    )
 
 
 def test_every_section_stands_on_the_page(page: tuple[str, Path, str]) -> None:
@@ -152,7 +158,9 @@ def test_text_stands_in_its_language_and_direction(page: tuple[str, Path, str]) 
     samples = [found for _tag, found in checker.attributes if (found.get("class") or "").startswith("text ")]
     direction = {"urd_Arab": "rtl"}.get(language, "ltr")
     assert {found["dir"] for found in samples} <= {direction, "auto"} and samples
-    assert {found["lang"] for found in samples} == {{"eng": "en", "urd": "ur", "hin": "hi", "tha": "th", "jpn": "ja"}[language[:3]]}
+    assert {found["lang"] for found in samples} == {
+        {"eng": "en", "urd": "ur", "hin": "hi", "tha": "th", "jpn": "ja"}[language[:3]]
+    }
     assert ANSWERS[language] in html
 
 

@@ -89,7 +89,7 @@ def dot_plot(title: str, dots: Sequence[Dot], axis: Axis, lines: Mapping[str, fl
     parts = [_reference(label, axis.place(value), height) for label, value in lines.items()]
     parts += [_dot(dot, axis, ROW_PX * row) for row, dot in enumerate(dots)]
     parts += [_tick(axis, tick, height - 2) for tick in axis.ticks]
-    return _figure(title, told, height, "".join(parts), "dots")
+    return _figure(title, told, height, "".join(parts))
 
 
 def _dot(dot: Dot, axis: Axis, top: int) -> str:
@@ -138,7 +138,7 @@ def line_chart(title: str, series: Mapping[str, Sequence[Sequence[float]]], axis
     )
     told = "; ".join(f"{name}: from {points[0][1]:.2f} to {points[-1][1]:.2f}" for name, points in series.items())
     keys = "".join(_key(n, name) for n, name in enumerate(series))
-    return _figure(title, told, CURVE_PX + 26, grid + plot + foot, "curves", f'<ul class="keys">{keys}</ul>')
+    return _figure(title, told, CURVE_PX + 26, grid + plot + foot, below=f'<ul class="keys">{keys}</ul>')
 
 
 def _grid(axis: Axis, tick: float) -> str:
@@ -159,9 +159,9 @@ def _key(order: int, name: str) -> str:
     return f'<li><svg width="26" height="12" aria-hidden="true">{line}</svg> {escape(name)}</li>'
 
 
-def _figure(title: str, told: str, height: int, inside: str, kind: str, below: str = "") -> str:
+def _figure(title: str, told: str, height: int, inside: str, *, below: str = "") -> str:
     return (
-        f'<figure class="{kind}"><figcaption>{escape(title)}</figcaption>'
+        f'<figure class="{"curves" if below else "dots"}"><figcaption>{escape(title)}</figcaption>'
         f'<svg width="100%" height="{height}" role="img"><title>{escape(title)}</title><desc>{escape(told)}</desc>'
         f"{inside}</svg>{below}</figure>"
     )

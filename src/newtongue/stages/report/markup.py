@@ -22,7 +22,7 @@ def visible(text: str) -> str:
     r"""Return a text in which direction controls and other control characters are spelt out.
 
     Example:
-        >>> visible("a\\u202eb")
+        >>> visible("a\u202eb")
         'a[U+202E]b'
     """
     return "".join(f"[U+{ord(c):04X}]" if _is_control(c) else c for c in text)
