@@ -8,9 +8,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, field
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
 
 from newtongue.methods.words import words
+
+BUCKETS = 64
+"""Classes of words in the bound; a matter of speed only."""
 
 
 def similarity_words(text: str) -> list[str]:
@@ -59,28 +65,37 @@ def lcs_length(first: Sequence[Hashable], second: Sequence[Hashable]) -> int:
     return _lcs(_places(first), len(first), second)
 
 
-@dataclass(slots=True)
 class Pool:
     """Texts seen so far, asked for the nearest one to a new text.
 
-    Attributes:
-        names: Name of each text, in order of arrival.
+    The search is exact and skips what cannot win: words are counted in `BUCKETS` classes, and the sum of the smaller
+    counts of two texts is never less than their longest common subsequence.
     """
 
-    names: list[str] = field(default_factory=list)
-    _texts: list[list[str]] = field(default_factory=list)
+    def __init__(self) -> None:
+        """Start empty."""
+        self.names: list[str] = []
+        self._texts: list[list[str]] = []
+        self._counts: NDArray[np.uint16] = np.zeros((64, BUCKETS), dtype=np.uint16)
+        self._lengths: NDArray[np.int64] = np.zeros(64, dtype=np.int64)
 
     def add(self, name: str, text: str) -> None:
-        """Add a text."""
+        """Add a text under a name."""
+        place, found = len(self.names), similarity_words(text)
+        if place == len(self._lengths):
+            self._counts = np.concatenate([self._counts, np.zeros_like(self._counts)])
+            self._lengths = np.concatenate([self._lengths, np.zeros_like(self._lengths)])
+        self._counts[place] = _bucket_counts(found)
+        self._lengths[place] = len(found)
+        self._texts.append(found)
         self.names.append(name)
-        self._texts.append(similarity_words(text))
 
     def nearest(self, text: str, above: float) -> tuple[float, str] | None:
-        """Return (ROUGE-L F, name) of the most similar text, or None when none scores more than `above`.
+        """Return (ROUGE-L F, name) of the most similar text, the earlier one at a tie; None when none is above.
 
         Args:
             text: The text to look up.
-            above: Scores at or below this do not count; a pair whose lengths alone rule it out is skipped.
+            above: Scores at or below this do not count, in [0, 1].
 
         Example:
             >>> pool = Pool(); pool.add("a", "ایک دو تین چار")
@@ -88,16 +103,20 @@ class Pool:
             (0.75, 'a')
         """
         wanted = similarity_words(text)
-        places, length = _places(wanted), len(wanted)
-        best, name = above, None
-        for other, label in zip(self._texts, self.names, strict=True):
-            total = length + len(other)
-            if 2 * min(length, len(other)) <= best * total:
-                continue
-            score = 2 * _lcs(places, length, other) / total
+        places, best, name = _places(wanted), above, None
+        size = len(self.names)
+        most = np.minimum(self._counts[:size], _bucket_counts(wanted)).sum(axis=1, dtype=np.int64)
+        totals = self._lengths[:size] + len(wanted)
+        for place in np.flatnonzero(2 * most > above * totals):
+            score = 2 * _lcs(places, len(wanted), self._texts[place]) / int(totals[place])
             if score > best:
-                best, name = score, label
+                best, name = score, self.names[place]
         return None if name is None else (best, name)
+
+
+def _bucket_counts(found: Sequence[str]) -> NDArray[np.uint16]:
+    buckets = [crc32(word.encode("utf-8", "surrogatepass")) % BUCKETS for word in found]
+    return np.minimum(np.bincount(buckets, minlength=BUCKETS), 65535).astype(np.uint16)
 
 
 def _places(sequence: Sequence[Hashable]) -> dict[Hashable, int]:

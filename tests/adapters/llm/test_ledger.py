@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -11,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from newtongue.adapters.llm.bookkeeper import Bookkeeper
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.records import Response
-from newtongue.core.errors import BudgetExceeded, Corrupt
+from newtongue.core.errors import BudgetExceeded, Corrupt, DataError
 
 OK = Response(200, b'{"choices": []}', complete=True)
 
@@ -121,6 +124,45 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
     (tmp_path / "ledger.db").write_text("not a database, " * 100)
     with pytest.raises(Corrupt, match="not a usable ledger"):
         Ledger(tmp_path / "ledger.db")
+
+
+def test_a_full_disk_loses_nothing_and_is_said_plainly(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db", 1000)
+    kept = ledger.reserve("synth", "kept", 10)
+    ledger.settle(kept, 5, OK)
+    (pages,) = ledger._one("PRAGMA page_count")
+    ledger._db.execute(f"PRAGMA max_page_count = {pages + 2}")
+    attempt = ledger.reserve("synth", "large", 10)
+    with pytest.raises(DataError) as full:
+        ledger.settle(attempt, 5, Response(200, random.Random(0).randbytes(100_000), complete=True))
+    assert str(full.value) == (
+        f"{tmp_path / 'ledger.db'}: the ledger cannot be written or read: database or disk is full\n"
+        "  fix: free some disk space or check the folder's rights, then run again; what was paid is kept"
+    )
+    assert (ledger.spent(), ledger.answer("large")) == (15, None)
+    ledger._db.execute("PRAGMA max_page_count = 100000")
+    ledger.settle(attempt, 5, OK)
+    assert ledger.spent() == 10
+    assert ledger.answer("kept")
+
+
+def test_calls_that_share_a_failed_transaction_all_fail(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db", 1000)
+    first, second = ledger.reserve("synth", "a", 10), ledger.reserve("synth", "b", 10)
+    (pages,) = ledger._one("PRAGMA page_count")
+    ledger._db.execute(f"PRAGMA max_page_count = {pages + 1}")
+    big = Response(200, random.Random(0).randbytes(100_000), complete=True)
+
+    async def both() -> list[object]:
+        book = Bookkeeper(ledger)
+        calls = [book.do(ledger.settle, first, 5, OK), book.do(ledger.settle, second, 5, big)]
+        return await asyncio.gather(*calls, return_exceptions=True)
+
+    results = asyncio.run(both())
+    ledger.close()
+    again = Ledger(tmp_path / "ledger.db")
+    assert (again.answer("a") is not None) == (results[0] is None), "an answer was promised and not kept"
+    assert isinstance(results[1], DataError)
 
 
 @settings(max_examples=25, deadline=None)

@@ -85,21 +85,20 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Make every call inside one durable transaction; a refused reservation leaves the others standing."""
+        """Make the calls inside one durable transaction; one that fails undoes itself and leaves the others standing."""
         with self._lock:
-            if self._depth == 0:
-                self._run("BEGIN IMMEDIATE")
+            point = f"call_{self._depth}"
+            self._run(f"SAVEPOINT {point}" if self._depth else "BEGIN IMMEDIATE")
             self._depth += 1
             try:
                 yield
+                self._run(f"RELEASE {point}" if self._depth > 1 else "COMMIT")
             except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
-                    self._run("ROLLBACK")
+                if self._db.in_transaction:
+                    self._db.execute(f"ROLLBACK TO {point}" if self._depth > 1 else "ROLLBACK")
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._run("COMMIT")
+            finally:
+                self._depth -= 1
 
     def cap(self) -> int | None:
         """Return the cap in micro-dollars, or None when nothing may cost anything."""
