@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol, cast
 
 from newtongue.core import errors
-from newtongue.core.budget import MICRO, micro_usd
+from newtongue.core.budget import MICRO, Budget, micro_usd
 from newtongue.core.context import Outcome
-from newtongue.core.errors import NewtongueError
+from newtongue.core.errors import BudgetExceeded, NewtongueError
 from newtongue.core.process import FileLock
 from newtongue.core.secrets import redact
 from newtongue.run.job import MARK, Job
@@ -26,6 +26,8 @@ from newtongue.run.reporter import Reporter
 
 SLICE_SECONDS = 30.0
 """Machine time is booked ahead in slices of this length; what was not used is booked back at the end."""
+LEAD_SECONDS = 5.0
+"""The next slice is booked, or refused, this long before the last one is used up: time to stop within what is paid."""
 STOP_SECONDS = 10.0
 LOG = "output.log"
 CLOCK = "clock.json"
@@ -36,7 +38,7 @@ class Charges(Protocol):
     """The part of the ledger the runner needs."""
 
     def charge(self, stage: str, micro_usd: int, what: str) -> None:
-        """Book money, or raise BudgetExceeded."""
+        """Book money."""
 
     def spent(self) -> int:
         """Return micro-dollars settled and reserved."""
@@ -48,14 +50,14 @@ class Meter:
 
     Attributes:
         step: The stage.
-        usd_per_hour: Price of the machine.
+        budget: What the store may spend, and the price of the machine.
         ledger: Where its time is booked.
         earlier_seconds: Wall time of attempts that did not finish.
         attempts: How often the stage was started, this time included.
     """
 
     step: PlannedStep
-    usd_per_hour: float
+    budget: Budget
     ledger: Charges
     earlier_seconds: float = 0.0
     attempts: int = 1
@@ -73,7 +75,8 @@ class Meter:
         Raises:
             BudgetExceeded: It does not fit; nothing was booked.
         """
-        while self.seconds >= self.booked_seconds:
+        while self.seconds >= self.booked_seconds - LEAD_SECONDS:
+            self._require_room(self._price(SLICE_SECONDS))
             self._book(SLICE_SECONDS)
             self.booked_seconds += SLICE_SECONDS
             self.save()
@@ -93,14 +96,25 @@ class Meter:
     def costs(self, outcome: Outcome) -> dict[str, float]:
         """Return what the stage took in all its attempts."""
         seconds = self.earlier_seconds + self.seconds
-        machine_usd = seconds / 3600 * self.usd_per_hour
+        machine_usd = seconds / 3600 * self.budget.machine.usd_per_hour
         usd = outcome.costs.get("usd", 0.0) + machine_usd
         return {"seconds": round(seconds, 3), "usd": usd, "machine_usd": machine_usd, "attempts": self.attempts}
 
+    def _price(self, seconds: float) -> int:
+        return micro_usd(seconds / 3600 * self.budget.machine.usd_per_hour)
+
     def _book(self, seconds: float) -> None:
-        amount = micro_usd(seconds / 3600 * self.usd_per_hour)
-        if amount:
+        if amount := self._price(seconds):
             self.ledger.charge(self.step.step.name, amount, f"{seconds:.0f} s of the machine")
+
+    def _require_room(self, amount: int) -> None:
+        usd, spent = self.budget.usd or 0.0, self.ledger.spent()
+        if amount and spent + amount > round(usd * MICRO):
+            raise BudgetExceeded(
+                f"${spent / MICRO:.2f} of ${usd:.2f} are spent or reserved; the stage stopped and can be resumed",
+                place=f"stages.{self.step.step.name}",
+                fix="raise `budget.usd` and run again; finished work is kept",
+            )
 
 
 def run_child(
@@ -149,8 +163,8 @@ def _meter(step: PlannedStep, plan: Plan, ledger: Charges) -> Meter:
         before = json.loads((step.place.scratch / CLOCK).read_text("utf-8"))
     except (OSError, json.JSONDecodeError):
         before = {"seconds": 0.0, "attempts": 0}
-    price = plan.recipe.header.budget.machine.usd_per_hour
-    return Meter(step, price, ledger, float(before["seconds"]), int(before["attempts"]) + 1)
+    budget = plan.recipe.header.budget
+    return Meter(step, budget, ledger, float(before["seconds"]), int(before["attempts"]) + 1)
 
 
 def _environment() -> dict[str, str]:
