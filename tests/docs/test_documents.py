@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import runpy
@@ -24,15 +25,19 @@ from newtongue.stages import CATALOGUE
 
 SAMPLE = ROOT / "src" / "newtongue" / "assets" / "sample"
 KNOWN = ("bash", "python", "yaml", "json", "text")
+UNSEEN_BOOK = "standardebooks/h-g-wells_the-war-of-the-worlds"
 RUN, NOT_RUN = "run", "not run: "
 
 
 @pytest.fixture
 def workplace(tmp_path: Path) -> Path:
     """A folder with a little user data where the documents expect it."""
-    (tmp_path / "data").mkdir()
-    for name, sample in (("ur.docs.jsonl", "urd_Arab.jsonl"), ("en.books.jsonl", "english.jsonl")):
-        shutil.copy(SAMPLE / sample, tmp_path / "data" / name)
+    data = tmp_path / "data"
+    data.mkdir()
+    shutil.copy(SAMPLE / "urd_Arab.jsonl", data / "ur.docs.jsonl")
+    rows = [json.loads(line) for line in (SAMPLE / "english.jsonl").read_text("utf-8").splitlines()]
+    books = [{**row, "source": UNSEEN_BOOK if number % 2 else "another"} for number, row in enumerate(rows)]
+    (data / "en.books.jsonl").write_text("".join(json.dumps(row) + "\n" for row in books), "utf-8")
     return tmp_path
 
 
