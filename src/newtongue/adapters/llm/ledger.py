@@ -85,7 +85,7 @@ class Ledger:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Make the calls inside one durable transaction; one that fails undoes itself and leaves the others standing."""
+        """Make the calls inside one durable transaction; one that fails undoes itself and leaves the others alone."""
         with self._lock:
             point = f"call_{self._depth}"
             self._run(f"SAVEPOINT {point}" if self._depth else "BEGIN IMMEDIATE")
