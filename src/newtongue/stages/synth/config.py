@@ -96,5 +96,6 @@ class SynthConfig(StageConfig):
     """Attempts per request and run, the first included."""
 
     def rehearsal(self) -> Self:
-        """Ask for forty rows."""
-        return self.model_copy(update={"rows": min(self.rows, 40)})
+        """Ask for forty rows, enough of them held out that both sides have some."""
+        heldout = max(self.heldout_fraction, 0.4) if self.heldout_fraction else 0.0
+        return self.model_copy(update={"rows": min(self.rows, 40), "heldout_fraction": heldout})
