@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
+from newtongue.adapters.hf.cache import growing_cache
 from newtongue.adapters.hf.quiet import silence
 from newtongue.core.errors import DataError
 
@@ -191,7 +192,7 @@ def _decode(
     padded = bool((mask == 0).any())
     finished = torch.zeros(len(prompts), dtype=torch.bool, device=device)
     new: list[torch.Tensor] = []
-    cache = None
+    cache = growing_cache(model.config)
     for _ in range(max_new_tokens):
         out = model(
             input_ids=ids,
@@ -201,7 +202,6 @@ def _decode(
             use_cache=True,
             logits_to_keep=1,
         )
-        cache = out.past_key_values
         token = _choose(out.logits[:, -1], *sampling)
         new.append(torch.where(finished, -1, token))
         finished |= torch.isin(token, stops)

@@ -13,7 +13,7 @@ from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, l
 from newtongue.core.rows import Document
 
 TOKENS_PER_DOCUMENT = 512
-DOCUMENTS_PER_ROUND = 128
+DOCUMENTS_PER_ROUND = 256
 
 
 def sampled_documents(
@@ -43,12 +43,13 @@ def sampled_documents(
     Source: Sun et al. 2020 (LAMOL, arXiv 1909.03329), without its task token.
     """
     scratch.mkdir(parents=True, exist_ok=True)
+    documents = max(1, min(DOCUMENTS_PER_ROUND, tokens // TOKENS_PER_DOCUMENT))
     done, number, model = 0, 0, None
     while done < tokens:
         file = scratch / f"round-{number:06d}.json"
         if not file.is_file():
             model = model or load_model(path, "float32", pick_device(device))
-            _write(file, _round(model, load_tokenizer(path), seed * 1_000_003 + number))
+            _write(file, _round(model, load_tokenizer(path), documents, seed * 1_000_003 + number))
         found = orjson.loads(file.read_bytes())
         done += found["tokens"]
         progress(min(done, tokens), tokens, "tokens", note="sampling replay")
@@ -58,18 +59,18 @@ def sampled_documents(
         number += 1
 
 
-def _round(model: Any, tokenizer: Any, seed: int) -> dict[str, object]:
+def _round(model: Any, tokenizer: Any, documents: int, seed: int) -> dict[str, object]:
     end = end_of_text_id(tokenizer)
     rows = generate(
         model,
-        [[end]] * DOCUMENTS_PER_ROUND,
+        [[end]] * documents,
         max_new_tokens=TOKENS_PER_DOCUMENT,
         stop_ids=[end],
         temperature=1.0,
         seed=seed,
-        batch_size=DOCUMENTS_PER_ROUND,
+        batch_size=documents,
     )
-    texts = tokenizer.batch_decode(rows, skip_special_tokens=True)
+    texts = [text.rstrip("\ufffd") for text in tokenizer.batch_decode(rows, skip_special_tokens=True)]
     return {"tokens": sum(len(row) for row in rows), "texts": texts}
 
 
