@@ -13,7 +13,7 @@ from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, l
 from newtongue.core.rows import Document
 
 TOKENS_PER_DOCUMENT = 512
-DOCUMENTS_PER_ROUND = 256
+DOCUMENTS_PER_ROUND = 128
 
 
 def sampled_documents(

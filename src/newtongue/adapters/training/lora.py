@@ -3,62 +3,73 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from newtongue.adapters.hf.models import load_model
 from newtongue.core.errors import MissingExtra
 from newtongue.core.training import Lora
 
+SEED = 0
+"""Seed of the adapters' first matrices; the second ones start at zero."""
 
-def prepare_trainable(model: Any, lora: Lora | None, source: Path) -> Any:
-    """Return the model with the weights that should learn switched on.
+
+def trainable_model(source: Path, lora: Lora | None, device: torch.device) -> Any:
+    """Load a model with the weights that should learn switched on and in float32.
 
     Args:
-        model: A causal language model in float32.
-        lora: Adapter settings, or None to train every weight.
-        source: Directory the model came from; `expansion.json` there says which rows are new.
+        source: Model directory; `expansion.json` there says which rows are new.
+        lora: Adapter settings, or None to train every weight. Frozen weights keep the type they are stored in.
+        device: Where to train.
     """
     if lora is None:
-        return model.requires_grad_(True)
+        return load_model(source, "float32", device).requires_grad_(True)
     try:
         from peft import LoraConfig, TaskType, get_peft_model
     except ImportError as error:
         raise MissingExtra("peft", "train") from error
-    rows = trained_rows(lora, source, model.get_input_embeddings().weight.shape[0])
-    tokens: Any = None
-    if rows:
-        tied = model.config.tie_word_embeddings
-        tokens = {"embed_tokens": rows} if tied else {"embed_tokens": rows, "lm_head": rows}
-    torch.manual_seed(0)
-    return get_peft_model(
-        model,
-        LoraConfig(
-            r=lora.rank,
-            lora_alpha=lora.alpha,
-            use_rslora=lora.rslora,
-            lora_dropout=0.0,
-            target_modules="all-linear",
-            trainable_token_indices=tokens,
-            task_type=TaskType.CAUSAL_LM,
-        ),
+    model = load_model(source, "auto", device)
+    config = LoraConfig(
+        r=lora.rank,
+        lora_alpha=lora.alpha,
+        use_rslora=lora.rslora,
+        lora_dropout=0.0,
+        target_modules="all-linear",
+        trainable_token_indices=_row_layers(lora, source, model),
+        task_type=TaskType.CAUSAL_LM,
     )
+    torch.manual_seed(SEED)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        adapted = get_peft_model(model, config)
+    for weight in adapted.parameters():
+        if weight.requires_grad:
+            weight.data = weight.data.float()
+    return adapted
 
 
 def trained_rows(lora: Lora, source: Path, rows: int) -> list[int]:
-    """Return the embedding rows that train in full: new ones, all or none."""
-    if lora.rows == "none":
-        return []
-    if lora.rows == "all":
-        return list(range(rows))
+    """Return the embedding rows that train in full: new ones, all or none.
+
+    A model without `expansion.json` has no new rows.
+    """
+    if lora.rows != "new":
+        return list(range(rows)) if lora.rows == "all" else []
     notes = source / "expansion.json"
     if not notes.is_file():
         return []
-    first = int(json.loads(notes.read_text("utf-8"))["first_new_id"])
-    return list(range(first, rows))
+    return list(range(int(json.loads(notes.read_text("utf-8"))["first_new_id"]), rows))
 
 
 def merge_adapters(model: Any) -> Any:
     """Return the plain model with adapters and trained rows merged into its weights; a full model unchanged."""
     return model.merge_and_unload() if hasattr(model, "merge_and_unload") else model
+
+
+def _row_layers(lora: Lora, source: Path, model: Any) -> dict[str, list[int]] | None:
+    rows = trained_rows(lora, source, model.get_input_embeddings().weight.shape[0])
+    layers = ("embed_tokens",) if model.config.tie_word_embeddings else ("embed_tokens", "lm_head")
+    return {layer: rows for layer in layers} if rows else None

@@ -26,7 +26,7 @@ class LanguageModelLoss(nn.Module):
         config: Any = model.config
         self._chunk_tokens = max(64, logits_at_once // config.get_text_config().vocab_size)
         capped = getattr(config, "final_logit_softcapping", None)
-        self._fused = config.model_type in PLAIN_HEADS and not capped and not hasattr(model, "peft_config")
+        self._fused = config.model_type in PLAIN_HEADS and not capped
 
     def forward(self, input_ids: Tensor, labels: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         """Return the scaled sum of losses and the loss of every token.
@@ -40,15 +40,22 @@ class LanguageModelLoss(nn.Module):
             A scalar to differentiate, and the losses in nats without gradient, `B x T`, 0 where masked.
         """
         if self._fused:
-            hidden = self.model.model(input_ids=input_ids, use_cache=False).last_hidden_state
+            plain: Any = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+            hidden = plain.model(input_ids=input_ids, use_cache=False).last_hidden_state
             flat = hidden.reshape(-1, hidden.shape[-1])
             loss, nll = _LinearCrossEntropy.apply(
-                flat, self.model.lm_head.weight, labels.reshape(-1), scale, self._chunk_tokens
+                flat, _head(plain.lm_head), labels.reshape(-1), scale, self._chunk_tokens
             )
             return loss, nll.view_as(labels)
         logits = self.model(input_ids=input_ids, use_cache=False).logits.float()
         nll = functional.cross_entropy(logits.flatten(0, 1), labels.reshape(-1), ignore_index=IGNORED, reduction="none")
         return nll.sum() * scale, nll.detach().view_as(labels)
+
+
+def _head(layer: Any) -> Tensor:
+    """Return the output embedding, with rows that train beside adapters put in."""
+    rows = getattr(layer, "token_adapter", None)
+    return layer.weight if rows is None else rows.get_merged_weights(rows.active_adapters)
 
 
 class _LinearCrossEntropy(torch.autograd.Function):

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 from newtongue.adapters.hf.create import create_llama, train_tokenizer
-from newtongue.adapters.hf.models import end_of_text_id, load_model, load_tokenizer, pick_device, stored_dtype
+from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_device, stored_dtype
 from newtongue.adapters.tables import read_documents
 from newtongue.adapters.training.export import model_counts, save_model, write_log
-from newtongue.adapters.training.lora import merge_adapters, prepare_trainable
+from newtongue.adapters.training.lora import merge_adapters, trainable_model
 from newtongue.adapters.training.shards import Ring
 from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import Plan, Settings, train
@@ -36,7 +36,7 @@ def pretrain(config: PretrainConfig, context: Context) -> Outcome:
     shares = shares_of(config, rings)
     plan = training_plan(config, rings, shares)
     device = pick_device(config.device)
-    model = prepare_trainable(load_model(source, "float32", device), config.lora, source)
+    model = trainable_model(source, config.lora, device)
     prepared = time.monotonic()
     log = train(model, plan, settings_of(config, device, context), context.scratch)
     trained = time.monotonic()

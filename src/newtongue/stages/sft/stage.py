@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from newtongue.adapters.hf.chat import choose_template, save_template, stop_id
-from newtongue.adapters.hf.models import end_of_text_id, load_model, load_tokenizer, pick_device, stored_dtype
+from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_device, stored_dtype
 from newtongue.adapters.tables import read_conversations, write_rejects
 from newtongue.adapters.training.export import model_counts, save_model, write_log
-from newtongue.adapters.training.lora import merge_adapters, prepare_trainable
+from newtongue.adapters.training.lora import merge_adapters, trainable_model
 from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import Plan, Settings, train
 from newtongue.core.context import Context, Outcome
@@ -37,7 +37,7 @@ def finetune(config: SftConfig, context: Context) -> Outcome:
     rows = rendered_sources(config, context, tokenizer)
     plan = training_plan(config, rows, end_of_text_id(tokenizer))
     device = pick_device(config.device)
-    model = prepare_trainable(load_model(source, "float32", device), config.lora, source)
+    model = trainable_model(source, config.lora, device)
     prepared = time.monotonic()
     log = train(model, plan, settings_of(config, device, context), context.scratch)
     trained = time.monotonic()
