@@ -9,6 +9,7 @@ import re
 import types
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -223,19 +224,24 @@ def source_text(docstring: str) -> str:
 def scale_page() -> str:
     """Return the cost law of every stage, from the docstrings of its estimate."""
     intro = (DOCS / "parts" / "scale.md").read_text("utf-8")
-    return "\n".join([MADE, intro, *(scale_section(e) for e in CATALOGUE.values() if e.ready)]).rstrip() + "\n"
+    stages = [scale_section(e.key, f"stages.{e.key}.estimate") for e in CATALOGUE.values() if e.ready]
+    return "\n".join([MADE, intro, *stages, scale_section("Training", "methods.training_cost")]).rstrip() + "\n"
 
 
-def scale_section(entry: Entry) -> str:
-    """Return what `plan` assumes about one stage."""
-    module = import_module(f"newtongue.stages.{entry.key}.estimate")
-    texts = [inspect.getdoc(module) or "", law(inspect.getdoc(module.estimate) or "")]
-    return f"## {entry.key}\n\n" + "\n\n".join(text for text in texts if text) + "\n"
+def scale_section(title: str, module: str) -> str:
+    """Return what a module says costs grow with, and the figures it assumes."""
+    loaded = import_module(f"newtongue.{module}")
+    lines = [f"## {title}\n", inspect.getdoc(loaded) or "", ""]
+    lines += [f"- `{name}` = {value}: {meaning}" for name, value, meaning in constants(inspect.getsource(loaded))]
+    return "\n".join(lines).rstrip() + "\n"
 
 
-def law(docstring: str) -> str:
-    """Return a docstring up to its first formal section."""
-    return re.split(r"\n(?:Args|Returns|Raises|Example|Sources?):", docstring)[0].strip()
+def constants(source: str) -> Iterator[tuple[str, str, str]]:
+    """Yield (name, value, meaning) of every constant that has a docstring."""
+    body = ast.parse(source).body
+    for node, after in pairwise(body):
+        if isinstance(node, ast.Assign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            yield ast.unparse(node.targets[0]), ast.unparse(node.value), " ".join(str(after.value.value).split())
 
 
 if __name__ == "__main__":

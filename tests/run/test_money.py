@@ -62,7 +62,7 @@ def test_a_stage_is_charged_slice_by_slice_and_stopped_under_the_cap(tmp_path, r
     assert 1_000_000 < spent(tmp_path / "s") <= 4_500_000  # the watch looks once a second
     assert len(charges(tmp_path / "s")) >= 3
     assert list((tmp_path / "s").glob("01-a-*/.scratch/chunk-0"))
-    with pytest.raises(BudgetExceeded, match="is left|are spent"):
+    with pytest.raises(BudgetExceeded, match=r"is left|are spent"):
         run(recipe_of({"a": fast}, **header), tmp_path / "s")
     done = run(recipe_of({"a": fast}, **priced(3600, 100)), tmp_path / "s")
     assert digests(tmp_path / "s") == digests(tmp_path / "clean")

@@ -1,4 +1,9 @@
-"""What `corpus` will take."""
+"""What `corpus` will take.
+
+Time grows with the bytes of text and falls with `workers`; looking for near duplicates halves the speed. Memory grows
+with the number of documents, not with their length. Disk holds the text once more while the stage runs, a signature
+per document, and about half the size of the text in Parquet for good.
+"""
 
 from __future__ import annotations
 

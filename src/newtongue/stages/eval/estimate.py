@@ -1,4 +1,8 @@
-"""What `eval` will take."""
+"""What `eval` will take.
+
+Two operations per weight and token, for the held-out text with its context and for prompts and answers, at half the
+machine's training speed, plus a least time per step of generation. Memory is the weights and one batch of logits.
+"""
 
 from __future__ import annotations
 
@@ -45,5 +49,5 @@ def estimate(config: EvalConfig, counts: Mapping[str, Counts], machine: Machine)
 
 def _scored_bytes(ref: str, limit: int | None, counts: Mapping[str, Counts]) -> int:
     found = counts.get(str(ref), Counts())
-    size = int(found.extra.get("heldout_bytes", HELDOUT_FRACTION * found.utf8_bytes))
+    size = int(found.extra.get("heldout_utf8_bytes", HELDOUT_FRACTION * found.utf8_bytes))
     return size if limit is None else min(size, limit)

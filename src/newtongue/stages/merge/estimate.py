@@ -1,4 +1,8 @@
-"""What a merge takes: reading every model once and writing one."""
+"""What a merge takes: reading every model once and writing one.
+
+Time grows with stored bytes times models, `base` and `instruct` counted. Memory does not grow with the models: tensors
+stream through in blocks. Disk is one model, less the shards that can be hard links.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-"""What `pretrain` will take, before it runs."""
+"""What `pretrain` will take, before it runs.
+
+Time is tokens times operations per token over the machine's sustained speed (below), but no less than starting the
+operations takes, plus tokenising the text and, when the replay is sampled, two operations per weight and sampled
+token at a quarter of the speed. Memory is weights, gradients, moments and activations of one micro-batch. Disk is two
+checkpoints of 12 bytes per trained weight and the model itself.
+"""
 
 from __future__ import annotations
 

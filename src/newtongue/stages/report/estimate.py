@@ -1,4 +1,7 @@
-"""What `report` will take."""
+"""What `report` will take.
+
+Resampling, which grows with the models compared times `bootstrap_draws`; nothing is trained or generated.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What `select` will take."""
+"""What `select` will take.
+
+Time and memory grow with the rows; everything is read once, sorted and written once.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What `sft` will take, before it runs."""
+"""What `sft` will take, before it runs.
+
+The law of `pretrain`, with the tokens of the conversations times `epochs`, English share included.
+"""
 
 from __future__ import annotations
 

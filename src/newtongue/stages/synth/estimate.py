@@ -1,4 +1,9 @@
-"""What `synth` will take."""
+"""What `synth` will take.
+
+Requests are the rows wanted over the tasks per request and the share that is accepted, at most `max_requests`. Time
+is requests times the teacher's answering time over `concurrency`. Dollars are requests times the tokens of a prompt
+(frame, exemplars, document) and of an answer, at the teacher's prices.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,8 @@
-"""What expanding a vocabulary takes."""
+"""What expanding a vocabulary takes.
+
+Time grows with the training text read (at most `max_bytes`), with the protected text, which is encoded before and
+after, and with the weights, which are copied once. Memory grows with the training text; the weights stream through.
+"""
 
 from __future__ import annotations
 
