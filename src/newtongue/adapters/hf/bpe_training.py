@@ -8,7 +8,8 @@ tokens map back. Characters from U+10000 up hold no white space and no surrogate
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 from tokenizers import Tokenizer
 from tokenizers.models import BPE
@@ -55,6 +56,30 @@ def learn_merges(counts: Mapping[Pieces, int], number: int, min_count: int) -> l
     tokenizer.train_from_iterator(_lines(words), trainer)
     merges = json.loads(tokenizer.to_str())["model"]["merges"]
     return [(_pieces(left), _pieces(right)) for left, right in merges]
+
+
+def resegment(counts: Mapping[Pieces, int], merges: Sequence[tuple[Pieces, Pieces]], first_id: int) -> Counter[Pieces]:
+    """Apply merges to counted pre-tokens.
+
+    Args:
+        counts: Ids of each distinct pre-token and how often it occurs.
+        merges: (left, right) as ids that spell the parts, in order.
+        first_id: The product of merge k becomes the id `first_id + k`.
+
+    Returns:
+        The same pre-tokens in the new ids, with their counts.
+    """
+    text = {part: "".join(chr(FIRST + i) for i in part) for merge in merges for part in merge}
+    pairs = [(text[left], text[right]) for left, right in merges]
+    number_of = {left + right: first_id + k for k, (left, right) in enumerate(pairs)}
+    alphabet = sorted({i for ids in counts for i in ids})
+    vocab = {chr(FIRST + i): k for k, i in enumerate(alphabet)}
+    model = BPE({**vocab, **{token: len(vocab) + k for k, token in enumerate(number_of)}}, pairs)
+    changed: Counter[Pieces] = Counter()
+    for ids, count in counts.items():
+        tokens = model.tokenize("".join(chr(FIRST + i) for i in ids))
+        changed[tuple(number_of.get(token.value) or ord(token.value) - FIRST for token in tokens)] += count
+    return changed
 
 
 def _lines(words: Mapping[Pieces, int]) -> Iterator[str]:

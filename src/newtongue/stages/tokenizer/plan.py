@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from newtongue.adapters.hf.bpe_training import learn_merges
 from newtongue.adapters.hf.tokenizers import (
     SPACE_MARK,
     FastTokenizer,
@@ -18,15 +17,13 @@ from newtongue.adapters.hf.tokenizers import (
     spelling,
     token_text,
 )
-from newtongue.methods.continued_bpe import Filtered, Merge, Pair, Pieces, filter_merges, first_merges
+from newtongue.methods.continued_bpe import Pair, Pieces
 from newtongue.stages.tokenizer.config import TokenizerConfig
+from newtongue.stages.tokenizer.learn import learn
 
 TOO_LONG = "longer than max_token_chars"
 KNOWN = "spells a token the model already has"
 RAW_BYTES = "joins raw bytes of a character vocabulary"
-Rules = Callable[[list[Merge]], Filtered]
-SLACK = 64
-MAX_ROUNDS = 6
 
 
 @dataclass(frozen=True)
@@ -39,7 +36,7 @@ class Expansion:
         first_id: Id of the first new token.
         tokens: New tokens as `tokenizer.json` writes them, in order of id.
         pieces: Old ids that spell each, in order of id.
-        filtered: What became of the learned merges.
+        dropped: Reason -> how many of the merges that plain learning would have chosen it excludes.
     """
 
     tokenizer: FastTokenizer
@@ -47,7 +44,7 @@ class Expansion:
     first_id: int
     tokens: list[str]
     pieces: list[Pieces]
-    filtered: Filtered
+    dropped: dict[str, int]
 
 
 def plan_expansion(
@@ -76,34 +73,19 @@ def plan_expansion(
             return RAW_BYTES
         return TOO_LONG if count_chars(token_text(grown, token)) > config.max_token_chars else None
 
-    learned, filtered = _learn(
-        counts, room, config.min_count, lambda merges: filter_merges(merges, protected, objection)
-    )
-    merges = first_merges(filtered.kept, room)
-    free = first_merges(filter_merges(learned, objection=objection).kept, room)
+    learnt = learn(counts, room, config.min_count, protected, objection)
+    merges = learnt.merges
     names = [*symbols, *(spelling(grown, merge.pieces) for merge in merges)]
     spelt = [_symbol_pieces(old, symbol) for symbol in symbols]
     flat = [tuple(_flatten(merge.pieces, spelt, first_id)) for merge in merges]
     return Expansion(
         tokenizer=extend(old, symbols, merges, first_id),
-        unprotected=None if free == merges else extend(old, symbols, free, first_id),
+        unprotected=None if learnt.free == merges else extend(old, symbols, learnt.free, first_id),
         first_id=first_id,
         tokens=names,
         pieces=[*spelt, *flat],
-        filtered=filtered,
+        dropped=learnt.filtered.reasons(),
     )
-
-
-def _learn(counts: Counter[Pieces], room: int, min_count: int, rules: Rules) -> tuple[list[Merge], Filtered]:
-    """Learn until enough merges are left after the rules, or the text has no more."""
-    number = room + room // 4 + SLACK if room > 0 else 0
-    for _round in range(MAX_ROUNDS):
-        learned = [Merge(*pair) for pair in learn_merges(counts, number, min_count)]
-        filtered = rules(learned)
-        if len(filtered.kept) >= room or len(learned) < number:
-            break
-        number *= 2
-    return learned, filtered
 
 
 def _new_symbols(config: TokenizerConfig, old: FastTokenizer, texts: list[str], protected: set[Pair]) -> list[str]:

@@ -146,7 +146,7 @@ def _facts(
         "new_tokens": len(plan.tokens),
         "wanted_tokens": config.new_tokens,
         "init": config.init,
-        "dropped": plan.filtered.reasons(),
+        "dropped": plan.dropped,
         "unreachable": unreachable(new, plan.tokens),
         "fertility": {
             "measured_on": side,
