@@ -44,12 +44,12 @@ def context(folder: Path, inputs: dict[str, Artefact]) -> Context:
 
 def expand(folder: Path, model: Path, /, **settings: Any) -> tuple[Outcome, Path, dict[str, Any]]:
     """Run the stage on a model; return outcome, payload and expansion facts."""
-    texts = settings.pop("texts", URDU * 6)
+    texts, keep = settings.pop("texts", URDU * 6), settings.pop("keep", ["Farmers grow wheat.", "caf\u00e9"])
     config = TokenizerConfig(model="./model", corpus="$corpus", **{"new_tokens": 80, **settings})
     inputs = {"./model": Artefact("Model", model, name="./model"), "$corpus": corpus(folder, texts)}
     for ref in config.protect:
-        (folder / "keep").mkdir(exist_ok=True)
-        inputs[str(ref)] = corpus(folder / "keep", ["Farmers grow wheat.", "caf\u00e9"], "eng_Latn")
+        (folder / "keep").mkdir(parents=True, exist_ok=True)
+        inputs[str(ref)] = corpus(folder / "keep", keep, "eng_Latn")
     ctx = context(folder / "out", inputs)
     outcome = expand_vocabulary(config, ctx)
     return outcome, ctx.payload, json.loads((ctx.payload / "expansion.json").read_text("utf-8"))

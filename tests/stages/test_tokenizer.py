@@ -93,3 +93,31 @@ def test_tokenizer_and_matrix_of_different_size_are_refused(tmp_path: Path, pico
     (model / "tokenizer.json").write_text(json.dumps(content), "utf-8")
     with pytest.raises(DataError, match=r"ids up to 4,000, the embedding matrix has \d+ rows"):
         expand(tmp_path, model)
+
+
+LATIN = ["Habari ya asubuhi, watoto wanasoma vitabu shuleni na wazazi wanafanya kazi shambani."] * 4
+ENGLISH = ["Children read books at school.", "habits and shambles", "The basket was at the window."]
+
+
+def test_a_language_in_the_protected_script_is_learnt_around_it(tmp_path: Path, pico: Path) -> None:
+    """Latin target, Latin protected text: the rule drops merges, says what that costs, and nothing changes."""
+    _outcome, _payload, facts = expand(tmp_path, pico, texts=LATIN * 3, keep=ENGLISH, protect=["$keep"], new_tokens=60)
+    fertility = facts["fertility"]
+    assert facts["dropped"]["would fire on protected text"] > 0
+    assert all(item["changed"] == 0 for item in facts["protected"].values())
+    words = [fertility[key]["tokens_per_word"] for key in ("without_protection", "after", "before")]
+    assert words == sorted(words)
+    assert words[1] < words[2]
+    assert facts["unreachable"] == []
+
+
+def test_the_alphabet_guarantee_covers_every_token(tmp_path: Path, pico: Path) -> None:
+    texts = [f"{text} Azure Azure cloud cloud" for text in URDU * 6]
+    _outcome, plain, facts = expand(tmp_path / "a", pico, texts=texts, new_tokens=200)
+    assert facts["alphabet_rule"]["covered"] < facts["alphabet_rule"]["tokens"]
+    _outcome, payload, facts = expand(tmp_path / "b", pico, texts=texts, new_tokens=200, guarantee="alphabet")
+    assert facts["alphabet_rule"]["covered"] == facts["alphabet_rule"]["tokens"] > 50
+    unseen = "Azure cloud Azure clouds"
+    old, new = load_tokenizer(pico).backend, load_tokenizer(payload).backend
+    assert old.encode(unseen).ids == new.encode(unseen).ids
+    assert old.encode(unseen).ids != load_tokenizer(plain).backend.encode(unseen).ids

@@ -152,15 +152,14 @@ def apply_merges(ids: Sequence[int], merges: Mapping[tuple[Pieces, Pieces], int]
         parts[at : at + 2] = [parts[at] + parts[at + 1]]
 
 
-def covered_by_alphabet(symbols: Iterable[str], protected_alphabet: set[str] | frozenset[str]) -> bool:
+def covered_by_alphabet(symbols: Iterable[int], protected_alphabet: frozenset[int]) -> bool:
     """Return whether a token holds a symbol that no protected text can hold.
 
     If every new token does, every text over the protected alphabet keeps its ids, seen or not: no corpus is
-    needed. For byte-level vocabularies the symbols are bytes (lead bytes tell scripts apart, continuation
-    bytes do not), for character vocabularies they are characters.
+    needed. Symbols are UTF-8 bytes: lead bytes tell scripts apart, continuation bytes need not.
 
     Example:
-        >>> covered_by_alphabet("añ", set("abc"))
+        >>> covered_by_alphabet("abٹ".encode(), frozenset(range(128)))
         True
 
     Source: own (alphabet rule, exact).

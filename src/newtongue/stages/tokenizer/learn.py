@@ -8,13 +8,32 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from newtongue.adapters.hf.bpe_training import learn_merges, resegment
-from newtongue.methods.continued_bpe import PROTECTED, Filtered, Merge, Pair, Pieces, filter_merges, first_merges
+from newtongue.methods.continued_bpe import Filtered, Merge, Pair, Pieces, filter_merges, first_merges
 
 Objection = Callable[[Pieces], str | None]
 SLACK = 64
 MAX_PASSES = 6
 ROUNDS = 12
 """More rounds follow frequencies more closely and take longer; beyond a dozen fertility hardly falls."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What speaks against a merge.
+
+    Attributes:
+        objection: Why a product must never become a token (too long, known already), or None.
+        protected: Pairs of old ids that are neighbours in protected text.
+        guard: Why a product is unsafe for texts like the protected ones, or None.
+    """
+
+    objection: Objection
+    protected: frozenset[Pair] = frozenset()
+    guard: Objection = lambda _pieces: None
+
+    def refuse(self, pieces: Pieces) -> str | None:
+        """Return the objection or what the guard says."""
+        return self.objection(pieces) or self.guard(pieces)
 
 
 @dataclass(frozen=True)
@@ -32,21 +51,20 @@ class Learnt:
     filtered: Filtered
 
 
-def learn(counts: Counter[Pieces], room: int, min_count: int, protected: set[Pair], objection: Objection) -> Learnt:
+def learn(counts: Counter[Pieces], room: int, min_count: int, rules: Rules) -> Learnt:
     """Learn up to `room` merges none of which can fire on protected text.
 
     Args:
         counts: Old ids of each distinct pre-token and how often it occurs.
         room: Merges wanted.
         min_count: A pair must occur at least this often.
-        protected: Pairs of old ids that are neighbours in protected text.
-        objection: Why a product must not become a token, or None.
+        rules: What speaks against a merge.
     """
-    free = _free(counts, room, min_count, objection)
-    filtered = filter_merges(free, protected, objection)
-    if PROTECTED not in filtered.reasons():
-        return Learnt(first_merges(filtered.kept, room), free, filtered)
-    return Learnt(_around(counts, room, min_count, protected, objection), free, filtered)
+    free = _free(counts, room, min_count, rules.objection)
+    filtered = filter_merges(free, rules.protected, rules.refuse)
+    if not filtered.dropped:
+        return Learnt(free, free, filtered)
+    return Learnt(_around(counts, room, min_count, rules), free, filtered)
 
 
 def _free(counts: Counter[Pieces], room: int, min_count: int, objection: Objection) -> tuple[Merge, ...]:
@@ -62,22 +80,20 @@ def _free(counts: Counter[Pieces], room: int, min_count: int, objection: Objecti
     return first_merges(kept, room)
 
 
-def _around(
-    counts: Counter[Pieces], room: int, min_count: int, protected: set[Pair], objection: Objection
-) -> tuple[Merge, ...]:
+def _around(counts: Counter[Pieces], room: int, min_count: int, rules: Rules) -> tuple[Merge, ...]:
     """Learn in rounds, never across a protected pair.
 
     Where two old tokens stand side by side in protected text, words are cut between them, so nothing is built on
     that merge. Once one side has grown into a new token by another merge, the next round may join the two: a new
     token never stands in protected text.
     """
-    state = _State(dict(counts), set(protected), max((i for ids in counts for i in ids), default=0) + 1)
+    state = _State(dict(counts), set(rules.protected), max((i for ids in counts for i in ids), default=0) + 1)
     kept: list[Merge] = []
     share = -(-room // ROUNDS)
     while len(kept) < room:
         number = min(share, room - len(kept))
         learned = [Merge(*pair) for pair in learn_merges(state.cut(), number + SLACK, min_count)]
-        filtered = filter_merges(learned, objection=lambda pieces: objection(state.spell(pieces)))
+        filtered = filter_merges(learned, objection=lambda pieces: rules.refuse(state.spell(pieces)))
         state.forbid(merge for merge, _reason in filtered.dropped)
         found = first_merges(filtered.kept, number)
         if not found and not filtered.dropped:

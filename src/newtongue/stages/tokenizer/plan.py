@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from newtongue.adapters.hf.tokenizers import (
@@ -17,11 +17,13 @@ from newtongue.adapters.hf.tokenizers import (
     spelling,
     token_text,
 )
-from newtongue.methods.continued_bpe import Pair, Pieces
+from newtongue.methods.continued_bpe import Pieces, covered_by_alphabet
 from newtongue.stages.tokenizer.config import TokenizerConfig
-from newtongue.stages.tokenizer.learn import learn
+from newtongue.stages.tokenizer.learn import Rules, learn
+from newtongue.stages.tokenizer.protect import Protection
 
 TOO_LONG = "longer than max_token_chars"
+IN_ALPHABET = "holds no byte that protected text lacks"
 KNOWN = "spells a token the model already has"
 RAW_BYTES = "joins raw bytes of a character vocabulary"
 
@@ -48,21 +50,20 @@ class Expansion:
 
 
 def plan_expansion(
-    config: TokenizerConfig, old: FastTokenizer, texts: Iterable[str], protected: set[Pair], first_id: int
+    config: TokenizerConfig, old: FastTokenizer, texts: list[str], protection: Protection, first_id: int
 ) -> Expansion:
     """Learn new tokens from texts.
 
     Args:
         config: Settings of the stage.
         old: The tokenizer to expand.
-        texts: Training text; read once.
-        protected: Pairs of old ids that are neighbours in protected text.
+        texts: Training text.
+        protection: What is known of the protected texts.
         first_id: Id of the first new token.
     """
-    kept_texts = list(texts)
-    symbols = _new_symbols(config, old, kept_texts, protected)
+    symbols = _new_symbols(config, old, texts, protection)
     grown = extend(old, symbols, [], first_id) if symbols else old
-    counts = segment_counts(grown, kept_texts)
+    counts = segment_counts(grown, texts)
     room = config.new_tokens - len(symbols)
 
     def objection(pieces: Pieces) -> str | None:
@@ -73,7 +74,12 @@ def plan_expansion(
             return RAW_BYTES
         return TOO_LONG if count_chars(token_text(grown, token)) > config.max_token_chars else None
 
-    learnt = learn(counts, room, config.min_count, protected, objection)
+    def guard(pieces: Pieces) -> str | None:
+        text = token_text(grown, spelling(grown, pieces))
+        return None if covered_by_alphabet(text, protection.alphabet) else IN_ALPHABET
+
+    rules = Rules(objection, protection.pairs, guard if config.guarantee == "alphabet" else lambda _pieces: None)
+    learnt = learn(counts, room, config.min_count, rules)
     merges = learnt.merges
     names = [*symbols, *(spelling(grown, merge.pieces) for merge in merges)]
     spelt = [_symbol_pieces(old, symbol) for symbol in symbols]
@@ -88,7 +94,7 @@ def plan_expansion(
     )
 
 
-def _new_symbols(config: TokenizerConfig, old: FastTokenizer, texts: list[str], protected: set[Pair]) -> list[str]:
+def _new_symbols(config: TokenizerConfig, old: FastTokenizer, texts: list[str], protection: Protection) -> list[str]:
     """Return characters worth a token of their own, where the vocabulary is made of characters, not bytes.
 
     At most half of the new tokens are spent on them, the most frequent first. A character any protected text
@@ -101,14 +107,16 @@ def _new_symbols(config: TokenizerConfig, old: FastTokenizer, texts: list[str], 
         character
         for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         if count >= config.min_count and not character.isspace() and character != SPACE_MARK
-        if character not in old.ids and not _appears(_symbol_pieces(old, character), protected)
+        if character not in old.ids and not _appears(character, _symbol_pieces(old, character), protection)
     ]
     return wanted[: config.new_tokens // 2]
 
 
-def _appears(pieces: Pieces, protected: set[Pair]) -> bool:
-    """Whether a protected text may hold the character that some pieces spell (a superset, from its pairs)."""
-    return len(pieces) < 2 or all(pair in protected for pair in itertools.pairwise(pieces))
+def _appears(character: str, pieces: Pieces, protection: Protection) -> bool:
+    """Whether a protected text may hold a character (a superset, from bytes and neighbours)."""
+    if covered_by_alphabet(character.encode(), protection.alphabet):
+        return False
+    return len(pieces) < 2 or all(pair in protection.pairs for pair in itertools.pairwise(pieces))
 
 
 def _symbol_pieces(old: FastTokenizer, symbol: str) -> Pieces:

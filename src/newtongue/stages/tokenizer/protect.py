@@ -64,12 +64,28 @@ def _conversations() -> list[dict[str, Any]]:
     return [orjson.loads(line) for line in _shipped("chat.jsonl").splitlines()]
 
 
-def protected_pairs(tokenizer: FastTokenizer, sets: Iterable[ProtectedSet]) -> set[Pair]:
-    """Return every pair of old ids that are neighbours somewhere in the protected texts."""
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """What has to be known of the protected texts to leave them alone.
+
+    Attributes:
+        pairs: Old ids that are neighbours somewhere in them.
+        alphabet: UTF-8 bytes they hold.
+    """
+
+    pairs: frozenset[Pair]
+    alphabet: frozenset[int]
+
+
+def protection(tokenizer: FastTokenizer, sets: Iterable[ProtectedSet]) -> Protection:
+    """Read the protected texts once."""
     pairs: set[Pair] = set()
+    alphabet: set[int] = set()
     for protected in sets:
-        pairs |= adjacent_pairs(set(segmentations(tokenizer, protected.texts())))
-    return pairs
+        for block in batches(protected.texts()):
+            pairs |= adjacent_pairs(set(segmentations(tokenizer, block)))
+            alphabet.update(*(text.encode() for text in block))
+    return Protection(frozenset(pairs), frozenset(alphabet))
 
 
 def prove(sets: Iterable[ProtectedSet], before: list[Any], after: list[Any]) -> dict[str, dict[str, Any]]:
@@ -87,12 +103,14 @@ def prove(sets: Iterable[ProtectedSet], before: list[Any], after: list[Any]) -> 
     for protected in sets:
         facts = {"documents": 0, "changed": 0, "tokens": 0, "language": protected.language}
         for block in batches(protected.texts()):
+            changed = [False] * len(block)
             for old, new in zip(before, after, strict=True):
-                pairs = list(zip(old.encode_batch_fast(block), new.encode_batch_fast(block), strict=True))
-                changed = [text for text, (a, b) in zip(block, pairs, strict=True) if a.ids != b.ids]
-                facts["changed"] += len(changed)
+                ids = [encoding.ids for encoding in old.encode_batch_fast(block)]
+                now = [encoding.ids for encoding in new.encode_batch_fast(block)]
+                changed = [was or a != b for was, a, b in zip(changed, ids, now, strict=True)]
+            facts["changed"] += sum(changed)
             facts["documents"] += len(block)
-            facts["tokens"] += sum(len(a.ids) for a, _ in pairs)
+            facts["tokens"] += sum(map(len, ids))
         if facts["changed"]:
             raise DataError(
                 f"{facts['changed']} of {facts['documents']} protected texts ({protected.name}) change their token ids",

@@ -21,7 +21,7 @@ from newtongue.methods.embedding_init import Initialiser, mean, random_normal, s
 from newtongue.stages.tokenizer.config import TokenizerConfig
 from newtongue.stages.tokenizer.measure import measure, use_counts, write_initialiser
 from newtongue.stages.tokenizer.plan import Expansion, plan_expansion
-from newtongue.stages.tokenizer.protect import ProtectedSet, protected_pairs, protected_sets, prove
+from newtongue.stages.tokenizer.protect import Protection, protected_sets, protection, prove
 
 MAX_SPARE_ROWS = 1024
 
@@ -40,21 +40,22 @@ def expand_vocabulary(config: TokenizerConfig, context: Context) -> Outcome:
     train = _training_text(config, context)
 
     context.progress(1, 5, "steps", note="learning tokens")
-    pairs = protected_pairs(old, sets)
-    plan = plan_expansion(config, old, (document.text for document in train), pairs, first_id)
+    texts = [document.text for document in train]
+    guarded = protection(old, sets)
+    plan = plan_expansion(config, old, texts, guarded, first_id)
     context.progress(2, 5, "steps", note="writing rows")
     init = _initialiser(config, plan, checkpoint.rows)
     rows = _write_model(config, context, checkpoint, plan, init)
     context.progress(3, 5, "steps", note="checking protected text")
     result = load_tokenizer(context.payload)
     reloaded = load_auto_tokenizer(context.payload)
-    proof = prove(sets, [old.backend, auto.backend_tokenizer], [result.backend, reloaded.backend_tokenizer])
+    proof = prove(sets, *_running(old, auto, result, reloaded))
     _check_chat(auto, reloaded)
     context.progress(4, 5, "steps", note="measuring fertility")
     facts = _facts(config, context, plan, old, result)
     facts |= {"rows": rows, "rows_before": checkpoint.rows, "tied": checkpoint.tied, "protected": proof}
-    facts["alphabet_rule"] = _alphabet_rule(plan, sets)
-    uses = use_counts(result, (document.text for document in train))
+    facts["alphabet_rule"] = _alphabet_rule(plan, guarded)
+    uses = use_counts(result, texts)
     facts["unused_in_training"] = sum(uses[first_id + k] == 0 for k in range(len(plan.tokens)))
     write_initialiser(context.payload, init, result, first_id, uses)
     _write_json(context.payload / "expansion.json", facts)
@@ -121,6 +122,18 @@ def _write_model(
     return rows
 
 
+def _running(old: FastTokenizer, auto: Any, new: FastTokenizer, reloaded: Any) -> tuple[list[Any], list[Any]]:
+    """Return running tokenizers before and after: as the file says, and as transformers loads it where that differs."""
+    before, after = [old.backend], [new.backend]
+    if [t.to_str() for t in (auto.backend_tokenizer, reloaded.backend_tokenizer)] != [
+        old.backend.to_str(),
+        new.backend.to_str(),
+    ]:
+        before.append(auto.backend_tokenizer)
+        after.append(reloaded.backend_tokenizer)
+    return before, after
+
+
 def _check_chat(before: Any, after: Any) -> None:
     """Refuse a result whose special tokens or chat template differ after loading it again."""
     for name in ("special_tokens_map", "all_special_ids", "added_tokens_encoder", "chat_template"):
@@ -146,6 +159,7 @@ def _facts(
         "new_tokens": len(plan.tokens),
         "wanted_tokens": config.new_tokens,
         "init": config.init,
+        "guarantee": config.guarantee,
         "dropped": plan.dropped,
         "unreachable": unreachable(new, plan.tokens),
         "fertility": {
@@ -159,15 +173,10 @@ def _facts(
     return facts
 
 
-def _alphabet_rule(plan: Expansion, sets: list[ProtectedSet]) -> dict[str, Any]:
+def _alphabet_rule(plan: Expansion, guarded: Protection) -> dict[str, Any]:
     """Count the new tokens that hold a byte no protected text holds: those are safe on any such text."""
-    alphabet: set[int] = set()
-    for protected in sets:
-        for text in protected.texts():
-            alphabet.update(text.encode())
-    letters = {chr(byte) for byte in alphabet}
-    covered = [covered_by_alphabet(map(chr, token_text(plan.tokenizer, token)), letters) for token in plan.tokens]
-    return {"tokens": len(covered), "covered": sum(covered)}
+    texts = [token_text(plan.tokenizer, token) for token in plan.tokens]
+    return {"tokens": len(texts), "covered": sum(covered_by_alphabet(text, guarded.alphabet) for text in texts)}
 
 
 def _write_json(file: Path, facts: dict[str, Any]) -> None:
