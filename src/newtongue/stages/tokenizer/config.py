@@ -21,7 +21,7 @@ class TokenizerConfig(StageConfig):
     protect: list[CorpusRef] = Field(default_factory=list)
     """Text whose token ids must not change, beside the shipped English, source code and chat samples."""
     guarantee: Literal["protected_text", "alphabet"] = "protected_text"
-    """`protected_text`: these texts keep their ids; `alphabet`: all texts in their alphabet do, for scripts of their own."""
+    """`protected_text`: these texts keep their ids; `alphabet`: so does every other text in their alphabet."""
     new_tokens: int = Field(1200, ge=0)
     """Tokens to add at most, fewer when the text has no more; 0 leaves the model as it is and only measures."""
     max_bytes: int = Field(256_000_000, ge=1000)
