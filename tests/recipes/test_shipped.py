@@ -45,3 +45,15 @@ def test_real_documents_end_to_end(shared_data: Path, tmp_path: Path) -> None:
     assert sealed["replay"]["licences"].keys() == {"CC0-1.0"}
     (report,) = (tmp_path / "store").glob("*-report-*/report/report.html")
     assert "اردو" in report.read_text("utf-8") or 'dir="rtl"' in report.read_text("utf-8")
+
+
+def test_a_missing_column_is_found_by_the_plan(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"body": "x", "url": "y"}\n', "utf-8")
+    recipe = "newtongue: 1\nstages: {corpus: {sources: [{path: ./a.jsonl}], language: urd_Arab}}\n"
+    (tmp_path / "r.yaml").write_text(recipe, "utf-8")
+    done = subprocess.run(
+        [*COMMAND, "plan", "r.yaml"], cwd=tmp_path, env=CLEAN, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 3
+    assert "a.jsonl: no column `text`; the columns are body, url" in done.stderr
+    assert {file.name for file in tmp_path.iterdir()} == {"a.jsonl", "r.yaml"}

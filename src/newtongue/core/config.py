@@ -54,6 +54,10 @@ class StageConfig(Settings):
         """Return the kind of artefact these settings make."""
         return self.MAKES
 
+    def columns(self) -> list[tuple[Ref, list[str]]]:
+        """Return (reference, columns its rows must have) for files of the user that a plan can look into."""
+        return []
+
     def rehearsal(self) -> Self:
         """Return the same settings at rehearsal size: pico models, a hundred documents."""
         return self

@@ -149,6 +149,8 @@ class _Planner:
         inputs = {str(ref): artefact for ref, artefact, _, _ in found.values()}
         if action == "reuse":
             _check_sealed(directory, step, inputs)
+        else:
+            _check_columns(step, inputs)
         estimate = self._estimate(step, directory, action, {str(ref): counts for ref, _, counts, _ in found.values()})
         notes = tuple(dict.fromkeys(note for *_, note in found.values() if note))
         return PlannedStep(step, number, mark, directory, action, why, estimate, inputs, notes)
@@ -250,6 +252,16 @@ def _check_sealed(directory: Path, step: Step, inputs: Mapping[str, Artefact]) -
         if recorded[place].get("digest") not in ("", None, manifest.read_manifest(upstream)["digest"]):
             problem = f"was made from {ref} with other bytes than it has now"
             raise DataError(problem, place=str(directory), fix=f"rm -r {directory}, then run again")
+
+
+def _check_columns(step: Step, inputs: Mapping[str, Artefact]) -> None:
+    """Look at the first row of the user's own text files for the columns a stage will want."""
+    from newtongue.adapters.tables import require_columns
+
+    for ref, names in step.config.columns():
+        artefact = inputs[str(ref)]
+        if not artefact.sealed and not ref.is_hub_id:
+            require_columns(artefact.path, names, light=True)
 
 
 def _demanded(drafts: Mapping[str, PlannedStep]) -> Iterator[PlannedStep]:

@@ -20,6 +20,8 @@ from newtongue.core.rows import READABLE
 Row = dict[str, Any]
 REFUSED = (".bin", ".pkl", ".pickle", ".pt", ".pth", ".ckpt", ".joblib", ".npy", ".npz")
 """Formats that may run code or hold no text."""
+HEAVY = (".parquet", ".arrow", ".zst")
+"""Files that only pyarrow opens."""
 MAX_LINE_BYTES = 64_000_000
 
 
@@ -72,22 +74,29 @@ def read_rows(path: Path, *, max_line_bytes: int = MAX_LINE_BYTES) -> Iterator[t
             yield place, Reject(place, row.reason, row.content) if isinstance(row, Reject) else row
 
 
-def columns_of(path: Path) -> list[str]:
-    """Return the column names of the first readable row behind `path`, sorted; empty when there is none."""
+def columns_of(path: Path, *, light: bool = False) -> list[str]:
+    """Return the column names of the first readable row behind `path`, sorted; empty when there is none.
+
+    Args:
+        path: File, folder or glob.
+        light: Look into files only that need no heavy library (not Parquet, Arrow or zstd), as a plan does.
+    """
     for file in find_files(path):
+        if light and file.name.endswith(HEAVY):
+            return []
         for _, row in _reader(file)(file, MAX_LINE_BYTES):
             if not isinstance(row, Reject):
                 return sorted(map(str, row))
     return []
 
 
-def require_columns(path: Path, names: list[str]) -> None:
+def require_columns(path: Path, names: list[str], *, light: bool = False) -> None:
     """Stop when a wanted column is missing from the first row; reads one row, so it is cheap at plan time.
 
     Raises:
         DataError: A column is missing; the columns there are listed.
     """
-    there = columns_of(path)
+    there = columns_of(path, light=light)
     missing = [name for name in names if there and name not in there]
     if missing:
         raise DataError(

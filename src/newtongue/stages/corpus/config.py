@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from newtongue.core.config import CorpusRef, Settings, StageConfig, operational
+from newtongue.core.config import CorpusRef, Ref, Settings, StageConfig, operational
 
 
 class Source(Settings):
@@ -24,6 +24,10 @@ class Source(Settings):
     """Column -> values; only rows with one of these values are read (a book, a domain)."""
     exclude: dict[str, list[str]] = Field(default_factory=dict)
     """Column -> values; rows with one of these values are not read."""
+
+    def columns(self) -> list[str]:
+        """Return the columns its rows must have."""
+        return [self.text_column, *self.only, *self.exclude]
 
 
 class NearDuplicates(Settings):
@@ -75,6 +79,10 @@ class CorpusConfig(StageConfig):
             if source.language and source.language.split("-x-")[0] != self.language.split("-x-")[0]:
                 raise ValueError(f"a source is in {source.language}, the stage in {self.language}: use two stages")
         return self
+
+    def columns(self) -> list[tuple[Ref, list[str]]]:
+        """Return the columns each source must have: its text and what it is filtered by."""
+        return [(source.path, source.columns()) for source in self.sources]
 
     def rehearsal(self) -> Self:
         """Read a hundred documents."""

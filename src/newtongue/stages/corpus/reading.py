@@ -94,7 +94,7 @@ def _rows(source: Source, artefact: Artefact, max_line_bytes: int) -> Iterator[t
         for document in read_documents(artefact):
             yield f"{artefact.name}:{document.id}", {name: getattr(document, name) for name in names}
         return
-    require_columns(artefact.path, [source.text_column, *source.only, *source.exclude])
+    require_columns(artefact.path, source.columns())
     yield from read_rows(artefact.path, max_line_bytes=max_line_bytes)
 
 
