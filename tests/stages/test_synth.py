@@ -292,3 +292,25 @@ def test_prices_and_places_are_no_part_of_the_result() -> None:
         concurrency=99, timeout_seconds=1, max_attempts=9, **base,
     )  # fmt: skip
     assert semantic(one) == semantic(two)
+
+
+def test_a_request_can_be_fitted_to_a_provider(tmp_path: Path) -> None:
+    seen: list[dict[str, Any]] = []
+
+    def write(body: dict[str, Any]) -> str:
+        seen.append(body)
+        return json.dumps([TASK], ensure_ascii=False)
+
+    changes = {"seed": None, "max_tokens": None, "max_completion_tokens": 99, "top_p": 0.9}
+    with running(FaultyTeacher(write=write)) as teacher:
+        run(tmp_path, documents=False, rows=1, tasks={"qa": 1}, teacher={"url": teacher.url, "request": changes})
+    assert set(seen[0]) == {"model", "messages", "temperature", "max_completion_tokens", "top_p"}
+
+
+@pytest.mark.parametrize(
+    ("request_", "problem"),
+    [({"max_tokens": None}, "the price rests on it"), ({"messages": []}, "cannot change `messages` or `model`")],
+)
+def test_a_request_stays_bounded_and_ours(request_: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        SynthConfig(teacher={"serve": "offline", "request": request_}, language="urd_Arab", seeds="seeds")  # type: ignore[arg-type]

@@ -54,7 +54,7 @@ class Price:
     def worst_case(self, body: Body) -> int:
         """Return the most a request can cost: every byte of its messages a token, and the longest answer."""
         prompt = sum(len(message["content"].encode()) + BYTES_PER_MESSAGE for message in body["messages"])
-        return self.of(prompt, int(body["max_tokens"]))
+        return self.of(prompt, int(body.get("max_tokens") or body["max_completion_tokens"]))
 
 
 FREE: Final = Price()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -28,6 +28,8 @@ class Teacher(Settings):
     """Price of prompt tokens."""
     usd_per_million_output_tokens: float = operational(0.0, ge=0)
     """Price of answer tokens."""
+    request: dict[str, Any] = Field(default_factory=dict)
+    """Keys added to every request, for providers that differ; null removes one (`{seed: null, top_p: 0.9}`)."""
     license: str = "unknown"
     """Terms the answers come under."""
 
@@ -36,6 +38,19 @@ class Teacher(Settings):
         if (self.url is None) == (self.serve is None):
             raise ValueError("give either `url` or `serve`")
         return self
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if not isinstance(self.body().get("max_tokens", self.request.get("max_completion_tokens")), int):
+            raise ValueError("`request` must leave `max_tokens` or give `max_completion_tokens`: the price rests on it")
+        if "messages" in self.request or "model" in self.request:
+            raise ValueError("`request` cannot change `messages` or `model`")
+        return self
+
+    def body(self) -> dict[str, Any]:
+        """Return the settings every request carries, `request` applied."""
+        body = {"temperature": self.temperature, "max_tokens": self.max_tokens, **self.request}
+        return {key: value for key, value in body.items() if value is not None}
 
 
 class Prompt(Settings):

@@ -149,13 +149,9 @@ class Loop:
             written=draw(self._instructions[id(cell)], config.prompt.already_written, name),
             texts=grounding.texts if grounding else (),
         )
-        body = {
-            "model": config.teacher.model,
-            "messages": build_messages(ask),
-            "temperature": config.teacher.temperature,
-            "max_tokens": config.teacher.max_tokens,
-            "seed": int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") >> 1,
-        }
+        body = {"model": config.teacher.model, "messages": build_messages(ask), **config.teacher.body()}
+        if "seed" not in config.teacher.request:
+            body["seed"] = int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") >> 1
         return Request(cell, body, seeds, grounding)
 
     def _next_document(self, cell: Cell, number: int) -> Grounding | None:
