@@ -105,6 +105,12 @@ def test_documents_without_text_are_named(tmp_path: Path) -> None:
         list(read_documents(Artefact("Corpus", tmp_path / "a.jsonl", name="a.jsonl")))
 
 
+def test_rows_left_out_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b'{"text": "ok"}\n{"text": "\xff"}\nx\n')
+    assert [d.text for d in read_documents(Artefact("Corpus", tmp_path / "a.jsonl", name="./a.jsonl"))] == ["ok"]
+    assert caplog.messages == ["2 rows of ./a.jsonl were left out, the first a.jsonl:2, invalid UTF-8"]
+
+
 def test_draft_gives_any_document_by_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from newtongue.adapters.tables import draft
 

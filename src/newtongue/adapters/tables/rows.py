@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Conversation, Document, Message
 
+LOG = logging.getLogger(__name__)
 ROWS_PER_BATCH = 128
 ROLES = {
     "system": "system", "user": "user", "assistant": "assistant", "human": "user", "gpt": "assistant",
@@ -130,6 +132,11 @@ def _rows(artefact: Artefact, split: str | None) -> Iterator[dict[str, Any]]:
             for batch in pq.ParquetFile(file).iter_batches(ROWS_PER_BATCH):
                 yield from batch.to_pylist()
         return
+    left_out, first = 0, ""
     for _place, row in read_rows(artefact.path):
-        if not isinstance(row, Reject) and (split is None or row.get("split", split) == split):
+        if isinstance(row, Reject):
+            left_out, first = left_out + 1, first or f"{row.place}, {row.reason}"
+        elif split is None or row.get("split", split) == split:
             yield row
+    if left_out:
+        LOG.warning("%d rows of %s were left out, the first %s", left_out, artefact.name, first)
