@@ -11,6 +11,7 @@ from newtongue.adapters.tables import write_documents
 from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context, Outcome
 from newtongue.core.rows import Document
+from newtongue.stages import CATALOGUE
 from newtongue.stages.merge.config import MergeConfig
 from newtongue.stages.merge.stage import merge
 from newtongue.stages.tokenizer.config import TokenizerConfig
@@ -53,6 +54,23 @@ def expand(folder: Path, model: Path, /, **settings: Any) -> tuple[Outcome, Path
     ctx = context(folder / "out", inputs)
     outcome = expand_vocabulary(config, ctx)
     return outcome, ctx.payload, json.loads((ctx.payload / "expansion.json").read_text("utf-8"))
+
+
+def conversations(file: Path) -> Artefact:
+    """Twelve questions and answers in Urdu, as the user's own file."""
+    turns = [
+        [{"role": "user", "content": text[:20]}, {"role": "assistant", "content": text[20:40]}] for text in URDU * 3
+    ]
+    rows = [{"id": str(n), "messages": messages, "language": "urd_Arab"} for n, messages in enumerate(turns)]
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), "utf-8")
+    return Artefact("Conversations", file, name=str(file))
+
+
+def run_stage(key: str, folder: Path, settings: dict[str, Any], inputs: dict[str, Artefact], /) -> tuple[Outcome, Path]:
+    """Run one stage of the catalogue by hand; return outcome and payload."""
+    entry = CATALOGUE[key]
+    ctx = context(folder, inputs)
+    return entry.load_function()(entry.load_config().model_validate(settings), ctx), ctx.payload
 
 
 def combine(folder: Path, named: dict[str, Path], /, **settings: Any) -> tuple[Outcome, Path, dict[str, Any]]:
