@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from stages.model_kit import URDU, expand
 
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
-from newtongue.adapters.hf.checkpoint import open_checkpoint
+from newtongue.adapters.hf.checkpoint import open_checkpoint, rewrite
 from newtongue.adapters.hf.pico import make_pico
-from newtongue.adapters.hf.safetensors_file import raw, read_rows
+from newtongue.adapters.hf.safetensors_file import NewTensor, encode, raw, read_rows
 from newtongue.adapters.hf.tokenizers import load_tokenizer
 from newtongue.core.errors import DataError
 
@@ -82,17 +84,107 @@ def test_no_new_tokens_leaves_the_weights_as_they_are(tmp_path: Path, pico: Path
     assert load_tokenizer(payload).ids == load_tokenizer(pico).ids
 
 
-def test_tokenizer_and_matrix_of_different_size_are_refused(tmp_path: Path, pico: Path) -> None:
-    model = tmp_path / "model"
-    model.mkdir()
+def copied(pico: Path, folder: Path) -> Path:
+    """A copy of the model to damage."""
+    (folder / "model").mkdir(parents=True)
     for file in pico.iterdir():
-        (model / file.name).write_bytes(file.read_bytes())
+        (folder / "model" / file.name).write_bytes(file.read_bytes())
+    return folder / "model"
+
+
+def far_token(model: Path) -> None:
     content = json.loads((model / "tokenizer.json").read_text("utf-8"))
     content["added_tokens"].append({**content["added_tokens"][-1], "id": 4000, "content": "<|far|>"})
     content["model"]["vocab"]["<|far|>"] = 4000
     (model / "tokenizer.json").write_text(json.dumps(content), "utf-8")
-    with pytest.raises(DataError, match=r"ids up to 4,000, the embedding matrix has \d+ rows"):
+
+
+def broken_row(model: Path) -> None:
+    before = open_checkpoint(model)
+    rows = read_rows(before.input).copy()
+    rows[9] = np.nan
+    block = {before.input.name: NewTensor("BF16", rows.shape, [encode(rows, "BF16")])}
+    rewrite(before, block, model / "new", link=False)
+    (model / "new" / "model.safetensors").replace(model / "model.safetensors")
+
+
+def wrong_tie(model: Path) -> None:
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    (model / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}), "utf-8")
+
+
+def own_code(model: Path) -> None:
+    settings = {"tokenizer_class": "HomeMade", "auto_map": {"AutoTokenizer": ["code.HomeMade", None]}}
+    (model / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (far_token, r"the tokenizer uses ids up to 4,000, the embedding matrix has \d+ rows"),
+        (broken_row, r"model\.embed_tokens\.weight: the row of token 9 .* is not finite"),
+        (wrong_tie, "tie_word_embeddings is false, and no output matrix is stored"),
+        (own_code, "transformers cannot load the tokenizer"),
+        (lambda model: (model / "tokenizer.json").unlink(), "the model directory has no tokenizer"),
+    ],
+)
+def test_models_that_cannot_be_expanded_are_refused(tmp_path: Path, pico: Path, damage: Any, message: str) -> None:
+    model = copied(pico, tmp_path)
+    damage(model)
+    with pytest.raises(DataError, match=message) as caught:
         expand(tmp_path, model)
+    assert caught.value.fix
+
+
+def test_a_corpus_without_training_text_is_refused(tmp_path: Path, pico: Path) -> None:
+    with pytest.raises(DataError, match=r"\$corpus: the corpus has no training text"):
+        expand(tmp_path, pico, texts=[])
+
+
+def test_a_corpus_the_tokenizer_already_covers_gives_few_tokens_and_says_so(tmp_path: Path, pico: Path) -> None:
+    outcome, _payload, facts = expand(tmp_path, pico, texts=["The the of and to."] * 8, new_tokens=500)
+    assert facts["new_tokens"] < 20
+    assert any("500 tokens were asked for" in paragraph for paragraph in outcome.card)
+
+
+def full_disk(*_args: Any) -> None:
+    raise OSError(28, "full")
+
+
+def test_a_run_cut_off_while_writing_ends_with_the_same_bytes(
+    tmp_path: Path, pico: Path, expanded: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runner empties the payload; nothing else of a broken attempt is read again."""
+    with monkeypatch.context() as patch:
+        patch.setattr("newtongue.stages.tokenizer.stage.write_config", full_disk)
+        with pytest.raises(OSError, match="full"):
+            expand(tmp_path, pico, protect=["$keep"])
+    shutil.rmtree(tmp_path / "out" / "payload")
+    _outcome, again, _facts = expand(tmp_path, pico, protect=["$keep"])
+    _outcome, payload, _facts = expanded
+    assert all((payload / file.name).read_bytes() == file.read_bytes() for file in again.iterdir())
+
+
+@pytest.mark.parametrize("init", ["mean", "random_normal"])
+def test_other_initialisers_give_finite_rows_and_say_so(tmp_path: Path, pico: Path, init: str) -> None:
+    _outcome, payload, facts = expand(tmp_path, pico, init=init)
+    rows = read_rows(open_checkpoint(payload).input)[facts["first_new_id"] :]
+    assert np.isfinite(rows).all()
+    assert facts["init"] == init
+    line = (payload / "W.txt").read_text("utf-8").splitlines()[1]
+    assert line.endswith("1 mean" if init == "mean" else "1 mean + noise 1")
+
+
+def test_real_documents_of_a_latin_language_leave_real_english_alone(
+    tmp_path: Path, pico: Path, shared_data: Path
+) -> None:
+    lines = (shared_data / "corpus" / "sw.docs.jsonl").read_text("utf-8").splitlines()[:24]
+    books = (shared_data / "corpus" / "en.books.jsonl").read_text("utf-8").splitlines()[:12]
+    texts, keep = ([json.loads(line)["text"] for line in found] for found in (lines, books))
+    _outcome, _payload, facts = expand(tmp_path, pico, texts=texts, keep=keep, protect=["$keep"], new_tokens=400)
+    assert facts["protected"]["protect.1"] == {**facts["protected"]["protect.1"], "documents": 12, "changed": 0}
+    assert facts["fertility"]["after"]["tokens_per_word"] < facts["fertility"]["before"]["tokens_per_word"]
+    assert facts["unreachable"] == []
 
 
 LATIN = ["Habari ya asubuhi, watoto wanasoma vitabu shuleni na wazazi wanafanya kazi shambani."] * 4

@@ -62,6 +62,13 @@ def test_an_expanded_model_is_healthy_and_its_new_rows_are_compared(healthy: Pat
     assert any(finding.check == "new_rows" for finding in findings)
 
 
+def test_a_base_model_without_template_is_no_problem(healthy: Path, tmp_path: Path) -> None:
+    folder = copy(healthy, tmp_path / "m")
+    (folder / "chat_template.jinja").unlink()
+    found = next(f for f in doctor.examine(folder, generate=False) if f.check == "chat_template")
+    assert (found.level, found.sentence) == ("ok", "none, as base models have; sft adds a documented one")
+
+
 def test_a_stage_directory_is_understood(healthy: Path, tmp_path: Path) -> None:
     copy(healthy, tmp_path / "model")
     assert doctor.facts(doctor.examine(tmp_path, generate=False))["level"] == "ok"
@@ -127,7 +134,6 @@ DAMAGE: list[tuple[Callable[[Path], None], str, str, str]] = [
         "error",
         "eos_token_id 402 of config.json",
     ),
-    (lambda f: (f / "chat_template.jinja").unlink(), "chat_template", "warning", "there is no chat template"),
     (break_template, "chat_template", "error", "the chat template does not render"),
     (stopless_template, "chat_template", "error", "which is no special token of the vocabulary"),
     (other_stop, "chat_template", "error", "answers end with '<|im_end|>' (386), but generation stops at [384]"),

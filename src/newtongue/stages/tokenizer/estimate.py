@@ -12,7 +12,7 @@ from dataclasses import replace
 from newtongue.core.budget import Counts, Estimate, Machine
 from newtongue.stages.tokenizer.config import TokenizerConfig
 
-START_SECONDS = 5.0
+START_SECONDS = 3.0
 """Loading transformers and two tokenizers."""
 LEARN_SECONDS_PER_MB = 1.2
 """Segmenting, learning, measuring; one core, per 10^6 bytes of training text."""
