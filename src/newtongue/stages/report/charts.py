@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from newtongue.stages.report.markup import escape
 
 ROW_PX, AXIS_PX, CURVE_PX = 44, 34, 260
+LONGEST_LABEL = 34
+"""Characters of a row's label; values stand on the same line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +39,12 @@ class Axis:
 
 
 def logarithmic_axis(values: Sequence[float]) -> Axis:
-    """Return an axis over positive values with a tick at each power of two and room at both ends."""
+    """Return an axis over positive values: ticks at powers of two, closer ones when it is short, room at both ends."""
     low, high = min(values) * 0.93, max(values) * 1.06
-    ticks = tuple(
-        2.0**k for k in range(math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1) if low <= 2.0**k <= high
-    )
+    octaves = range(math.floor(math.log2(low)), math.ceil(math.log2(high)) + 1)
+    step = next(step for most, step in ((1.5, 0.125), (2.5, 0.25), (16.0, 0.5), (math.inf, 1.0)) if high / low <= most)
+    steps = tuple(1 + step * k for k in range(int(1 / step)))
+    ticks = tuple(step * 2.0**k for k in octaves for step in steps if low <= step * 2.0**k <= high)
     return Axis(low, high, ticks, True, lambda value: f"{value:g}")
 
 
@@ -95,12 +98,16 @@ def dot_plot(title: str, dots: Sequence[Dot], axis: Axis, lines: Mapping[str, fl
 def _dot(dot: Dot, axis: Axis, top: int) -> str:
     y, low, high = top + 32, axis.place(dot.low), axis.place(dot.high)
     return (
-        f'<text x="0" y="{top + 17}" class="label">{escape(dot.label)}</text>'
+        f'<text x="0" y="{top + 17}" class="label">{escape(_short(dot.label))}</text>'
         f'<text x="100%" y="{top + 17}" class="value" text-anchor="end">{escape(dot.text)}</text>'
         f'<line x1="0" x2="100%" y1="{y}" y2="{y}" class="track"/>'
         f'<line x1="{low}%" x2="{high}%" y1="{y}" y2="{y}" class="spread {dot.kind}"/>'
         f'<circle cx="{axis.place(dot.value)}%" cy="{y}" r="5" class="mark {dot.kind}"/>'
     )
+
+
+def _short(label: str) -> str:
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 
 def _reference(label: str, place: float, height: int) -> str:

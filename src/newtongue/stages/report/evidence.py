@@ -24,7 +24,7 @@ NAMES = {"before": "Base model", "after": "Final model"}
 
 def label_of(name: str) -> str:
     """Return how a measured model is called on the page."""
-    return NAMES.get(name, name)
+    return NAMES.get(name, name[:1].upper() + name[1:])
 
 
 def summary(facts: Facts, costs: Facts) -> str:
@@ -41,9 +41,13 @@ def summary(facts: Facts, costs: Facts) -> str:
             f"better by {number(better['value'], 2)} ({ends})."
         )
     if against := judged.get("controls"):
-        worse = f"; the nearest is “{against['control']}”" if against["beaten"] < against["controls"] else ""
-        beaten = "all" if not worse else f"{against['beaten']} of"
-        sentences.append(f"It is better than {beaten} {against['controls']} controls on the same text{worse}.")
+        if against["beaten"] == against["controls"]:
+            sentences.append(f"It beats all {against['controls']} controls on the same text.")
+        else:
+            sentences.append(
+                f"It beats {against['beaten']} of {against['controls']} controls on the same text, "
+                f"and not “{against['control']}” ({signed(against['difference']['value'], 2)})."
+            )
     if kept := judged["retention"]:
         name, change = language_name(facts["sets"][kept["set"]]["language"]), kept["relative_change"]
         ends = f"{signed_percent(change['low'])} to {signed_percent(change['high'])}"
@@ -153,7 +157,7 @@ def _surprise(found: Facts) -> str:
 
 def _target_chart(name: str, found: Facts) -> str:
     rows = [(label_of(label), s, "final" if label == "after" else "model") for label, s in found["scores"].items()]
-    rows += [(f"control: {label}", s, "control") for label, s in found["controls"].items()]
+    rows += [(f"Control: {label}", s, "control") for label, s in found["controls"].items()]
     rows.sort(key=lambda row: -row[1]["bits_per_byte"]["value"])
     dots = [_dot(label, s["bits_per_byte"], kind) for label, s, kind in rows]
     axis = charts.logarithmic_axis([8.0, *(dot.low for dot in dots), *(dot.high for dot in dots)])
@@ -178,13 +182,16 @@ def _changes_chart(sets: Mapping[str, Facts], limit: float) -> str:
         change = found["change"]["relative_change"]
         low, high = (change["value"] if change[end] is None else change[end] for end in ("low", "high"))
         text = f"{signed_percent(change['value'])} [{signed_percent(change['low'])}, {signed_percent(change['high'])}]"
-        label = f"{name} (the replay’s own domain, not judged)" if found["role"] == "replay" else name
+        label = f"{name}, not judged" if found["role"] == "replay" else name
         dots.append(
             charts.Dot(label, text, change["value"], low, high, "control" if found["role"] == "replay" else "final")
         )
     axis = charts.change_axis([limit, *(dot.low for dot in dots), *(dot.high for dot in dots)])
     return charts.dot_plot(
-        "Kept languages: change of bits per byte from base to final model", dots, axis, {"no change": 0.0}
+        "Kept languages: change of bits per byte from base to final model, and the limit",
+        dots,
+        axis,
+        {f"limit {signed_percent(limit)}": limit},
     )
 
 

@@ -142,7 +142,7 @@ def curve(log: list[Facts]) -> dict[str, list[list[float]]]:
     found: dict[str, list[list[float]]] = {}
     for first in range(0, len(log), width):
         block = log[first : first + width]
-        for name in sorted({name for line in block for name in line.get("sources", {})}):
+        for name in dict.fromkeys(name for line in block for name in line.get("sources", {})):
             values = [line["sources"].get(name, {}).get("bits_per_byte") for line in block]
             known = [value for value in values if value is not None]
             if known:

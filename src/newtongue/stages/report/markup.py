@@ -14,6 +14,7 @@ from newtongue.core.errors import RecipeError
 
 BIDI_CONTROLS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that reorder what stands around them; text from a model could use them to forge a report."""
+NO_BREAK = "\u00a0"
 LONGEST_SAMPLE_CHARS = 900
 """Longer texts of models are cut, and say so."""
 
@@ -90,12 +91,12 @@ def signed(value: float | None, digits: int = 3) -> str:
 
 def percent(value: float | None, digits: int = 1) -> str:
     """Return a share in per cent."""
-    return "–" if value is None else f"{number(100 * value, digits)} %"
+    return "–" if value is None else f"{number(100 * value, digits)}{NO_BREAK}%"
 
 
 def signed_percent(value: float | None, digits: int = 1) -> str:
     """Return a relative change in per cent with its sign."""
-    return "–" if value is None else f"{signed(100 * value, digits)} %"
+    return "–" if value is None else f"{signed(100 * value, digits)}{NO_BREAK}%"
 
 
 def with_interval(found: Mapping[str, Any] | None, show: Any, digits: int) -> str:
@@ -138,8 +139,9 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], *, w
     body = "".join(_row(row, kinds) for row in rows)
     label = escape(caption)
     return (
-        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table><caption>{label}</caption>'
-        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<figure class="table"><figcaption>{label}</figcaption>'
+        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0"><table aria-label="{label}">'
+        f"<thead><tr>{top}</tr></thead><tbody>{body}</tbody></table></div></figure>"
     )
 
 

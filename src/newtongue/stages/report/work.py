@@ -11,7 +11,7 @@ from newtongue.stages.report.markup import escape, number
 
 Facts = Mapping[str, Any]
 
-FAILED_CHARS = 160
+FAILED_CHARS = 90
 """An answer that loops or does not stop is shown up to here."""
 SAME_BYTES = (
     "The same recipe, package versions and thread count give the same bytes; "
@@ -28,9 +28,26 @@ def data(facts: Facts) -> str:
     corpora = [s for s in facts["stages"] if s["kind"] == "Corpus"]
     if not corpora:
         return ""
-    rows = [[escape(s["name"]), _counts(s["counts"]), _counts(s["rejected"]), _counts(s["licences"])] for s in corpora]
-    head = ["Corpus", "Counts", "Set aside, by reason", "Licences (documents)"]
-    return markup.section("data", "Text", markup.table("What each corpus holds", head, rows, words=(0, 1, 2, 3)))
+    rows = [
+        [
+            escape(stage["name"]),
+            number(stage["counts"].get("rows_read")),
+            number(stage["counts"].get("documents")),
+            *(_side(stage["counts"], side) for side in ("train", "heldout")),
+            _counts(stage["rejected"]),
+            _counts(stage["licences"]),
+        ]
+        for stage in corpora
+    ]
+    head = ["Corpus", "Rows read", "Documents", "For training", "Held out", "Set aside, by reason", "Licences"]
+    note = "Held-out text is never trained on; translations of one text stand on the same side."
+    table = markup.table("What each corpus holds", head, rows, words=(0, 5, 6))
+    return markup.section("data", "Text", table, markup.paragraph(note, "note"))
+
+
+def _side(counts: Facts, side: str) -> str:
+    documents, size = counts.get(f"{side}_documents"), counts.get(f"{side}_utf8_bytes")
+    return number(documents) + (f'<span class="small">{number(size / 1000)} kB</span>' if size is not None else "")
 
 
 def training(facts: Facts) -> str:
@@ -46,13 +63,20 @@ def training(facts: Facts) -> str:
 
 def instructions(facts: Facts) -> str:
     """Return the section on instruction data: accepted, set aside by reason, task types."""
-    parts = []
-    for stage in (s for s in facts["stages"] if s["kind"] == "Conversations"):
-        items = [("Counts", _counts(stage["counts"]))]
-        items += [("Task types", _counts(stage["tasks"]))] if stage["tasks"] else []
-        items += [("Set aside", _counts(stage["rejected"]) if stage["rejected"] else "nothing")]
-        parts.append(f"<h3>{escape(stage['name'])}</h3>{markup.pairs(items)}")
-    return markup.section("instructions", "Instruction data", *parts)
+    stages = [s for s in facts["stages"] if s["kind"] == "Conversations"]
+    return markup.section("instructions", "Instruction data", *map(_conversations, stages))
+
+
+def _conversations(stage: Facts) -> str:
+    counts = {k: v for k, v in stage["counts"].items() if ":" not in k}
+    tasks = [[escape(task), number(n)] for task, n in stage["tasks"].items()]
+    reasons = [[escape(reason), number(n)] for reason, n in stage["rejected"].items()]
+    tables = [
+        markup.table("By task type", ["Task type", "Conversations"], tasks) if tasks else "",
+        markup.table("Set aside, by reason", ["Reason", "Rows"], reasons) if reasons else "",
+    ]
+    head = f"<h3>{escape(stage['name'])}</h3><p class='small'>{_counts(counts)}</p>"
+    return f'{head}<div class="pair">{"".join(tables)}</div>'
 
 
 def samples(facts: Facts) -> str:
