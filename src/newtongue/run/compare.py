@@ -43,10 +43,14 @@ def compare(before: Path, after: Path, limits: comparison.Limits | None = None) 
 
 def render(result: Mapping[str, Any]) -> str:
     """Return a comparison as lines of text for a terminal."""
-    lines = [f"{'set':24} {'before':>9} {'after':>9}  change (95 % interval)"]
-    for name, found in result["sets"].items():
-        for key, label in _figures(found["before"]):
-            lines.append(_line(label.format(name), key, found))
+    rows = [
+        (label.format(name), *_cells(key, found))
+        for name, found in result["sets"].items()
+        for key, label in _figures(found["before"])
+    ]
+    wide = max([len(row[0]) for row in rows] + [3])
+    lines = [f"{'set':{wide}} {'before':>9} {'after':>9}  change (95 % interval)"]
+    lines += [f"{label:{wide}} {before:>9} {after:>9}  {change}" for label, before, after, change in rows]
     for name in ("gain", "retention", "fidelity", "stopping"):
         if judged := result["verdicts"][name]:
             lines.append(f"{name}: {judged['verdict']} ({judged['set']})")
@@ -59,11 +63,12 @@ def _figures(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(key, "{} " + key.removesuffix("_fraction")) for key in facts if key.endswith("_fraction")]
 
 
-def _line(label: str, key: str, found: Mapping[str, Any]) -> str:
-    values = [found[side][key]["value"] if found[side][key] else float("nan") for side in ("before", "after")]
+def _cells(key: str, found: Mapping[str, Any]) -> tuple[str, str, str]:
+    values = (found[side][key] for side in ("before", "after"))
+    before, after = (f"{value['value']:.4f}" if value else "unknown" for value in values)
     change = found["change"].get("difference" if key == "bits_per_byte" else key)
     shown = f"{change['value']:+.4f} [{_end(change['low'])}, {_end(change['high'])}]" if change else "unknown"
-    return f"{label:24} {values[0]:9.4f} {values[1]:9.4f}  {shown}"
+    return before, after, shown
 
 
 def _end(value: float | None) -> str:

@@ -15,6 +15,9 @@ from newtongue.stages.report.material import Made, Material, Measured
 CURVE_POINTS = 120
 """Most points of a training curve; more steps are averaged."""
 
+MACHINE_WORDS = ("machine-written", "machine written", "stand-in", "not reviewed")
+"""Words by which our own sources and cards say that no person wrote or reviewed a text."""
+
 Facts = dict[str, Any]
 
 
@@ -45,6 +48,7 @@ def build_facts(config: ReportConfig, material: Material) -> Facts:
         "stages": [_stage(made) for made in material.stages],
         "evals": {m.label: _identity(m.manifest) for m in [*material.models, *material.controls]},
         "samples": samples(material, config.samples),
+        "notices": notices(material.stages),
         "missing": material.missing,
     }
 
@@ -130,6 +134,16 @@ def _stage(made: Made) -> Facts:
     if made.log:
         facts["curve"] = curve(made.log)
     return facts
+
+
+def notices(stages: list[Made]) -> list[str]:
+    """Return what sources and cards say of text that no person wrote or reviewed, once each."""
+    found: dict[str, list[str]] = {}
+    for made in stages:
+        for text in [*made.sources, *(made.manifest.get("card") or [])]:
+            if any(word in text.lower() for word in MACHINE_WORDS):
+                found.setdefault(text.replace("**", "").replace("`", ""), []).append(made.name)
+    return [f"{', '.join(names)}: {text}" for text, names in found.items()]
 
 
 def _identity(manifest: Facts) -> Facts:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from newtongue.stages.report.evidence import WORDS, label_of
 from newtongue.stages.report.markup import language_name, number, percent, signed, signed_percent, visible
+from newtongue.stages.report.wording import WORDS, label_of
 
 Facts = Mapping[str, Any]
 
@@ -14,7 +14,11 @@ Facts = Mapping[str, Any]
 def build_markdown(facts: Facts) -> str:
     """Return verdicts and figures as Markdown; times and dollars, which change from run to run, are left out."""
     parts = [f"# {_cell(facts['title'])}", _verdicts(facts), "## Held-out text", _text_table(facts), _controls(facts)]
-    parts += [_shares(facts), _expansions(facts), *(f"- {_cell(line)}" for line in facts["missing"])]
+    parts += [
+        _shares(facts),
+        _expansions(facts),
+        "\n".join(f"- {_cell(line)}" for line in facts["notices"] + facts["missing"]),
+    ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from newtongue.stages.report import evidence, markup, work
+from newtongue.stages.report import evidence, headline, markup, vocabulary, work
 from newtongue.stages.report.markup import escape, language_name
 
 Facts = Mapping[str, Any]
+
+LONGEST_WARNING = 240
+"""Longer notices stand on the stage's card only, further down."""
 
 
 def build_page(facts: Facts, costs: Facts) -> str:
@@ -20,7 +23,7 @@ def build_page(facts: Facts, costs: Facts) -> str:
         evidence.text_results(facts),
         evidence.answers(facts),
         work.samples(facts),
-        evidence.vocabulary(facts),
+        vocabulary.vocabulary(facts),
         work.data(facts),
         work.training(facts),
         work.instructions(facts),
@@ -42,12 +45,17 @@ def build_page(facts: Facts, costs: Facts) -> str:
 def _header(facts: Facts, costs: Facts) -> str:
     target, keep = (" and ".join(map(language_name, facts["languages"][side])) for side in ("target", "keep"))
     kicker = f"Taught: {target or 'nothing'}. Kept: {keep or 'nothing measured'}."
-    missing = "".join(markup.paragraph(line, "note") for line in facts["missing"])
     return (
         f'<header><p class="kicker">newtongue report</p><h1>{escape(facts["title"])}</h1>'
-        f"{markup.paragraph(evidence.summary(facts, costs), 'lead')}{markup.paragraph(kicker, 'note')}"
-        f"{evidence.findings(facts, costs)}{missing}<!--contents--></header>"
+        f"{markup.paragraph(headline.summary(facts, costs), 'lead')}{markup.paragraph(kicker, 'note')}"
+        f"{headline.findings(facts, costs)}{_warnings(facts)}<!--contents--></header>"
     )
+
+
+def _warnings(facts: Facts) -> str:
+    lines = facts["missing"] + [line for line in facts["notices"] if len(line) <= LONGEST_WARNING]
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return f'<ul class="notices">{items}</ul>' if items else ""
 
 
 def _contents(page: str) -> str:

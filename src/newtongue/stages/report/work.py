@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from newtongue.stages.report import charts, markup
-from newtongue.stages.report.evidence import label_of
 from newtongue.stages.report.markup import escape, number
+from newtongue.stages.report.wording import label_of
 
 Facts = Mapping[str, Any]
 
@@ -19,8 +19,23 @@ SAME_BYTES = (
 )
 
 
-def _counts(found: Mapping[str, Any]) -> str:
-    return escape(", ".join(f"{number(v)} {k.replace('_', ' ')}" for k, v in found.items() if v is not None)) or "–"
+FLOW = {
+    "requests": "requests",
+    "received": "rows received",
+    "documents": "kept",
+    "train": "for training",
+    "heldout": "held out",
+    "rejected": "set aside",
+    "not_selected": "not selected",
+    "language_unknown": "of unknown language",
+    "failed": "requests failed",
+}
+"""Counts of a set of conversations in the order in which rows flow, and how they are called."""
+
+
+def _named(found: Mapping[str, int]) -> str:
+    """Return names with their numbers, `Apache-2.0 (461)`; a dash when there is none."""
+    return escape(", ".join(f"{name} ({number(n)})" for name, n in found.items())) or "–"
 
 
 def data(facts: Facts) -> str:
@@ -34,8 +49,8 @@ def data(facts: Facts) -> str:
             number(stage["counts"].get("rows_read")),
             number(stage["counts"].get("documents")),
             *(_side(stage["counts"], side) for side in ("train", "heldout")),
-            _counts(stage["rejected"]),
-            _counts(stage["licences"]),
+            _named(stage["rejected"]),
+            _named(stage["licences"]),
         ]
         for stage in corpora
     ]
@@ -68,14 +83,14 @@ def instructions(facts: Facts) -> str:
 
 
 def _conversations(stage: Facts) -> str:
-    counts = {k: v for k, v in stage["counts"].items() if ":" not in k}
+    counts = [f"{number(stage['counts'][k])} {name}" for k, name in FLOW.items() if stage["counts"].get(k) is not None]
     tasks = [[escape(task), number(n)] for task, n in stage["tasks"].items()]
     reasons = [[escape(reason), number(n)] for reason, n in stage["rejected"].items()]
     tables = [
         markup.table("By task type", ["Task type", "Conversations"], tasks) if tasks else "",
         markup.table("Set aside, by reason", ["Reason", "Rows"], reasons) if reasons else "",
     ]
-    head = f"<h3>{escape(stage['name'])}</h3><p class='small'>{_counts(counts)}</p>"
+    head = f"<h3>{escape(stage['name'])}</h3>{markup.paragraph(', '.join(counts))}"
     return f'{head}<div class="pair">{"".join(tables)}</div>'
 
 
@@ -133,28 +148,17 @@ def costs(found: Facts) -> str:
 
 def provenance(facts: Facts) -> str:
     """Return the section on sources, licences and the notes every stage left."""
-    sources = [(s["name"], s["sources"]) for s in facts["stages"] if s["sources"]]
-    parts = [
-        markup.paragraph("What the data say of themselves, and what each stage notes on its card."),
-        markup.table(
-            "Sources, by rows among the first 2,000 of each set",
-            ["Data", "Source"],
-            [[escape(name), _counts(found)] for name, found in sources],
-            words=(0, 1),
-        )
-        if sources
-        else "",
-    ]
-    licences = [(s["name"], _counts(s["licences"])) for s in facts["stages"] if s["licences"]]
-    parts.append(
-        markup.table("Licences", ["Made by", "Licence and rows"], [[escape(n), t] for n, t in licences], words=(0, 1))
-        if licences
-        else ""
-    )
-    cards = [(s["name"], s["card"]) for s in facts["stages"] if s["card"]]
-    notes = [(name, "".join(f"<p class='small'>{escape(text)}</p>" for text in card)) for name, card in cards]
-    parts.append(f"<h3>Notes of the stages</h3>{markup.pairs(notes)}" if notes else "")
-    return markup.section("provenance", "Sources, licences, limits", *parts)
+    told = [s for s in facts["stages"] if s["sources"] or s["licences"]]
+    rows = [[escape(s["name"]), _named(s["sources"]), _named(s["licences"])] for s in told]
+    title = "Where rows come from (the first 2,000 of each set) and under which licence"
+    table = markup.table(title, ["Made by", "Sources", "Licences"], rows, words=(0, 1, 2)) if rows else ""
+    notes = [(s["name"], _card(s["card"])) for s in facts["stages"] if s["card"]]
+    cards = f"<h3>What each stage notes on its card</h3>{markup.pairs(notes)}" if notes else ""
+    return markup.section("provenance", "Sources, licences, limits", table, cards)
+
+
+def _card(paragraphs: list[str]) -> str:
+    return "".join(markup.paragraph(text.replace("**", "").replace("`", ""), "small") for text in paragraphs)
 
 
 def method(facts: Facts, costs_found: Facts) -> str:
