@@ -49,12 +49,12 @@ def logarithmic_axis(values: Sequence[float]) -> Axis:
 
 
 def change_axis(values: Sequence[float]) -> Axis:
-    """Return an axis of relative changes around zero with round steps, labelled in per cent."""
-    reach = max([abs(value) for value in values] + [0.005]) * 1.15
-    low = -reach if min(values) < -reach / 20 else -reach / 5
-    step = next(s for s in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100) if reach / s <= 5)
-    ticks = tuple(k * step for k in range(math.ceil(low / step), math.floor(reach / step) + 1))
-    return Axis(low, reach, ticks, False, lambda value: f"{100 * value:+g} %".replace("-", "−") if value else "0")
+    """Return an axis of relative changes that holds zero, with round steps, labelled in per cent."""
+    width = max(max(values), 0.0) - min(min(values), 0.0)
+    low, high = min(min(values), 0.0) - 0.08 * width - 0.001, max(max(values), 0.0) + 0.08 * width + 0.001
+    step = next(s for s in (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 100) if (high - low) / s <= 7)
+    ticks = tuple(k * step for k in range(math.ceil(low / step), math.floor(high / step) + 1))
+    return Axis(low, high, ticks, False, lambda value: f"{100 * value:+g} %".replace("-", "−") if value else "0")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS
+from newtongue.methods.comparison import at_most
 from newtongue.stages.report import charts, markup
 from newtongue.stages.report.markup import escape, language_name, number, percent, signed, signed_percent, with_interval
 from newtongue.stages.report.wording import WORDS, label_of
@@ -44,11 +46,11 @@ def _target_chart(name: str, found: Facts) -> str:
     rows += [(f"Control: {label}", s, "control") for label, s in found["controls"].items()]
     rows.sort(key=lambda row: -row[1]["bits_per_byte"]["value"])
     dots = [_dot(label, s["bits_per_byte"], kind) for label, s, kind in rows]
-    axis = charts.logarithmic_axis([8.0, *(dot.low for dot in dots), *(dot.high for dot in dots)])
+    axis = charts.logarithmic_axis([KNOW_NOTHING_BITS, *(dot.low for dot in dots), *(dot.high for dot in dots)])
     title = (
         f"{language_name(found['language'])} ({name}), held-out text: bits per byte, logarithmic scale; lower is better"
     )
-    return charts.dot_plot(title, dots, axis, {"8: knows nothing": 8.0})
+    return charts.dot_plot(title, dots, axis, {"8: knows nothing": KNOW_NOTHING_BITS})
 
 
 def _dot(label: str, value: Facts, kind: str) -> charts.Dot:
@@ -109,19 +111,25 @@ def _value(scored: Facts | None) -> str:
 
 
 def _controls_table(name: str, found: Facts) -> str:
-    rows = [["knows nothing<span class='small'>every byte alike</span>", "8.000", "", ""]]
+    final = found["scores"]["after"]["bits_per_byte"]
+    distance = {end: None if final[end] is None else final[end] - KNOW_NOTHING_BITS for end in ("value", "low", "high")}
+    nothing = "knows nothing<span class='small'>every byte alike</span>"
+    rows = [[nothing, number(KNOW_NOTHING_BITS, 3), with_interval(distance, signed, 3), _word(at_most(distance, 0.0))]]
     for label, control in found["controls"].items():
-        word = WORDS["control"][control["beaten"]]
         rows.append(
             [
                 escape(label),
                 with_interval(control["bits_per_byte"], number, 3),
                 with_interval(control["difference"], signed, 3),
-                f'<span class="{control["beaten"]}">{escape(word)}</span>',
+                _word(control["beaten"]),
             ]
         )
     head = ["Control", "Bits per byte", "Final model less control", "Verdict"]
     return markup.table(f"{name}: controls on the same bytes", head, rows, words=(0, 3))
+
+
+def _word(beaten: str) -> str:
+    return f'<span class="{beaten}">{escape(WORDS["control"][beaten])}</span>'
 
 
 def answers(facts: Facts) -> str:
