@@ -48,7 +48,7 @@ def test_tasks_are_found_in_every_wrapping(text: str) -> None:
     ("text", "problem"),
     [
         ("", "empty answer"),
-        ("میں نہیں کر سکتا", "no JSON in the answer"),
+        ("میں نہیں کر سکتا", "no task in the answer"),
         ('[{"instruction": "a"}]', "a key is missing or no text"),
         ('[{"instruction": "a", "output": 5}]', "a key is missing or no text"),
         ('[{"instruction": "a", "output": " "}]', "empty instruction or output"),

@@ -106,6 +106,7 @@ def test_concurrency_and_faults_change_no_byte(tmp_path: Path, folder: Path, out
     with running(offline_behind(story)) as teacher:
         settings = {"url": teacher.url, "license": "Apache-2.0"}
         run(tmp_path, rows=70, heldout_fraction=0.2, max_answer_characters=300, teacher=settings, concurrency=1)
+    assert payload(tmp_path)["rejected.jsonl"].decode() == payload(folder)["rejected.jsonl"].decode()
     assert payload(tmp_path) == payload(folder)
 
 

@@ -150,7 +150,7 @@ def parse_items(text: str, *, cut_off: bool) -> list[Item]:
         >>> parse_items('Sure! [{"instruction": "a", "output": "b"}, {"instr', cut_off=True)[0].output
         'b'
         >>> [item.problem for item in parse_items("no", cut_off=False)]
-        ['no JSON in the answer']
+        ['no task in the answer']
     """
     items: list[Item] = []
     decoder = json.JSONDecoder()
@@ -164,7 +164,7 @@ def parse_items(text: str, *, cut_off: bool) -> list[Item]:
         items.extend(_items(value))
         place = text.find("{", end)
     if not items:
-        items.append(Item(problem="empty answer" if not text.strip() else "no JSON in the answer"))
+        items.append(Item(problem="empty answer" if not text.strip() else "no task in the answer"))
     return items
 
 

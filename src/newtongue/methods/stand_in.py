@@ -20,7 +20,7 @@ from newtongue.methods.arithmetic import evaluate
 from newtongue.methods.self_instruct import Ask, read_ask
 from newtongue.methods.stand_in_kinds import KINDS, Material, sentences
 
-MAX_PAIR_CHARACTERS: Final = 110
+MAX_PAIR_CHARACTERS: Final = 75
 """Longest sentence of a translation task, either side."""
 PATIENCE: Final = 60
 """Draws per wanted task before the stand-in writes fewer than asked."""
@@ -72,7 +72,8 @@ def material(ask: Ask, data: Mapping[str, Any]) -> Material:
     foreign = [text for tag, text in ask.texts if tag != ask.tag]
     pairs = [pair for left in foreign for right in own for pair in align(left, right, others, marks)]
     if not pairs and ask.task == "translation":
-        pairs = [(example["input"], example["output"]) for example in ask.exemplars if example["input"]]
+        shown = [(example["input"], example["output"]) for example in ask.exemplars if example["input"]]
+        pairs = [pair for pair in shown if max(map(len, pair)) <= MAX_PAIR_CHARACTERS] or shown
     if not own:
         own = [text for example in ask.exemplars for text in (example["output"], example["input"]) if text]
     return Material([sentences(text, marks) for text in own], pairs, list(ask.exemplars))

@@ -18,11 +18,13 @@ from newtongue.methods.words import words
 Slots = dict[str, str]
 Data = Mapping[str, Any]
 
-MIN_WORDS, MAX_WORDS = 4, 18
+MIN_WORDS, MAX_WORDS = 4, 12
 """Length of the sentences tasks are made from, in words."""
+MAX_PASSAGE_WORDS: Final = 32
+"""Longest passage in words."""
 CLIP_WORDS: Final = 2
 """Words shown on each side of a blank."""
-MAX_ANSWER_SHOWN: Final = 110
+MAX_ANSWER_SHOWN: Final = 70
 """Longest answer quoted inside another task, in characters."""
 
 
@@ -46,8 +48,11 @@ class Material:
         return rng.choice(fitting) if fitting else None
 
     def passage(self, rng: Random, most: int = 4) -> Sequence[str] | None:
-        """Draw a passage of two to `most` sentences; quotations hide where sentences end, so they are left out."""
-        fitting = [p for p in self.passages if 2 <= len(p) <= most and not any(map(_has_quotation, p))]
+        """Draw two to `most` consecutive sentences; quotations hide where sentences end, so they are left out."""
+        runs = [p[i : i + n] for p in self.passages for n in range(2, most + 1) for i in range(len(p) - n + 1)]
+        fitting = [
+            run for run in runs if len(words(" ".join(run))) <= MAX_PASSAGE_WORDS and not any(map(_has_quotation, run))
+        ]
         return rng.choice(fitting) if fitting else None
 
     def two_examples(self, rng: Random) -> tuple[Mapping[str, Any], Mapping[str, Any]] | None:
