@@ -35,8 +35,9 @@ def workplace(tmp_path: Path) -> Path:
     data = tmp_path / "data"
     data.mkdir()
     shutil.copy(SAMPLE / "urd_Arab.jsonl", data / "ur.docs.jsonl")
-    rows = [json.loads(line) for line in (SAMPLE / "english.jsonl").read_text("utf-8").splitlines()]
-    books = [{**row, "source": UNSEEN_BOOK if number % 2 else "another"} for number, row in enumerate(rows)]
+    lines = (SAMPLE / "english.jsonl").read_text("utf-8").splitlines()
+    texts = [text for line in lines for text in json.loads(line)["text"].split(". ") if len(text) > 100]
+    books = [{"id": f"{n}", "text": t, "source": UNSEEN_BOOK if n % 4 == 0 else "another"} for n, t in enumerate(texts)]
     (data / "en.books.jsonl").write_text("".join(json.dumps(row) + "\n" for row in books), "utf-8")
     return tmp_path
 
