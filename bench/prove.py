@@ -32,6 +32,7 @@ from typing import Any
 
 from newtongue.run.recipe import Recipe, load, rehearse
 
+STORES = ("killed", "sealing", "together")
 OFTEN_SECONDS = 2.0
 """How often training saves its state here; operational, so that it changes nothing but what a kill costs."""
 
@@ -44,12 +45,13 @@ def main() -> int:
     recipe = load(options.recipe, options.set)
     recipe = rehearse(recipe) if options.rehearse else recipe
     command = _command(options, recipe)
-    kills = {
-        "clean": _clean(command, out / "clean"),
-        "killed": _killed(command, out / "killed", out / "clean", options.kills, random.Random(options.seed)),
-        "sealing": _killed_while_sealing(command, out / "sealing", [step.name for step in recipe.steps]),
-        "together": _together(command, out / "together", out / "clean"),
-    }
+    kills = {"clean": _clean(command, out / "clean")}
+    if "killed" in options.only:
+        kills["killed"] = _killed(command, out / "killed", out / "clean", options.kills, random.Random(options.seed))
+    if "sealing" in options.only:
+        kills["sealing"] = _killed_while_sealing(command, out / "sealing", [step.name for step in recipe.steps])
+    if "together" in options.only:
+        kills["together"] = _together(command, out / "together", out / "clean")
     result = {"out": str(out), "kills": kills, "stages": compare(out, list(kills))}
     result["equal"] = all(stage["equal"] for stage in result["stages"].values())
     (out / "prove.json").write_text(json.dumps(result, indent=2), "utf-8")
@@ -83,9 +85,10 @@ def compare(out: Path, stores: list[str]) -> dict[str, dict[str, Any]]:
 
 def table(result: dict[str, Any]) -> str:
     """Return the result as lines of text."""
-    lines = [f"{'stage':<20}{'seconds':>8}  {'digest':<10}{'equal':<7}attempts: killed, sealing, together"]
+    stores = [store for store in result["kills"] if store != "clean"]
+    lines = [f"{'stage':<20}{'seconds':>8}  {'digest':<10}{'equal':<7}attempts: {', '.join(stores)}"]
     for name, row in result["stages"].items():
-        attempts = ", ".join(str(row["attempts"][store]) for store in ("killed", "sealing", "together"))
+        attempts = ", ".join(str(row["attempts"][store]) for store in stores)
         mark = "yes" if row["equal"] else "NO"
         lines.append(f"{name:<20}{row['seconds']:>8.1f}  {row['digests']['clean'][:8]:<10}{mark:<7}{attempts}")
     kills = ", ".join(f"{store} {number}" for store, number in result["kills"].items() if number)
@@ -97,6 +100,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("recipe", nargs="?", default="demo")
     parser.add_argument("--kills", type=int, default=20, help="how often the run is killed at random moments")
+    parser.add_argument("--only", nargs="+", choices=STORES, default=STORES, help="which stores to make beside `clean`")
     parser.add_argument("--seed", type=int, default=0, help="seed of the moments")
     parser.add_argument("--set", action="append", default=[], metavar="key.sub=value")
     parser.add_argument("--rehearse", action="store_true")

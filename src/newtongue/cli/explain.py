@@ -14,6 +14,8 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Explain a stage or one of its settings."""
+    from difflib import get_close_matches
+
     from newtongue.core.errors import RecipeError
     from newtongue.run.inspect import settings_of
     from newtongue.run.recipe import entry_of
@@ -24,9 +26,10 @@ def command(
         row for row in settings_of(kind) if not setting or row["key"] == setting or row["key"].startswith(f"{setting}.")
     ]
     if not rows:
-        raise RecipeError(
-            f"no setting {setting!r}", place=stage, expected=", ".join(r["key"] for r in settings_of(kind))
-        )
+        known = [row["key"] for row in settings_of(kind)]
+        close = get_close_matches(setting, known, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise RecipeError(f"no setting {setting!r}{hint}", place=stage, expected=", ".join(known))
     if json:
         print_json({"stage": stage, "makes": kind.MAKES, "meaning": kind.__doc__, "settings": rows})
         return

@@ -17,13 +17,14 @@ def command(
     """Show a sealed stage's card, or every stage of a store with its size and cost."""
     from newtongue.core import manifest
     from newtongue.core.errors import DataError
-    from newtongue.run.inspect import card, overview
+    from newtongue.run.inspect import card, check, overview
 
     if manifest.is_sealed(path):
         if json:
             print_json(manifest.read_manifest(path))
         else:
             say(card(path))
+        check(path)
         return
     rows = overview(path)
     if not rows:

@@ -7,18 +7,33 @@ from typing import Any
 
 from newtongue.core import manifest
 from newtongue.core.config import StageConfig
-from newtongue.core.errors import DataError
+from newtongue.core.errors import Corrupt, DataError
 from newtongue.run import yaml12
 from newtongue.run.store import Store, read_config
 
 
 def card(directory: Path) -> str:
-    """Return the card of a sealed stage, with its identity below."""
+    """Return the card of a sealed stage, with its identity below and what is wrong with its bytes."""
     facts = manifest.read_manifest(directory)
-    text = (directory / "card.md").read_text("utf-8")
     lines = [f"fingerprint {facts['fingerprint']}", f"digest      {facts['digest']}"]
+    lines += [f"PROBLEM {problem}" for problem in manifest.verify(directory)]
+    return (directory / "card.md").read_text("utf-8") + "\n" + "\n".join(lines)
+
+
+def check(directory: Path) -> None:
+    """Refuse a sealed directory whose bytes changed.
+
+    Raises:
+        Corrupt: A file is missing, added or different.
+    """
     problems = manifest.verify(directory)
-    return text + "\n" + "\n".join(lines + [f"PROBLEM {problem}" for problem in problems])
+    if problems:
+        raise Corrupt(
+            "the bytes are not those that were sealed",
+            place=str(directory),
+            expected="what its manifest.json lists",
+            fix=f"restore {problems[0].partition(':')[0]}, or rm -r {directory} and run again",
+        )
 
 
 def overview(path: Path) -> list[dict[str, Any]]:
