@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, TypeVar
 
-REQUESTS_PER_ROUND: Final = 32
+REQUESTS_PER_ROUND: Final = 128
 """Requests of one round; part of what decides the result."""
 SATURATED_AFTER: Final = 16
 """A cell whose last so many requests brought no accepted row is given up."""

@@ -182,9 +182,9 @@ class Ledger:
         return sum(int(self._one(sql, key)[0]) for key in keys)
 
     def stranded(self) -> list[Stranded]:
-        """Return the reservations that nobody will settle, oldest first."""
+        """Return the reservations of money that nobody will settle, oldest first."""
         rows = self._all(
-            "SELECT id, stage, key, reserved, state, note, holder FROM attempt WHERE state != 'settled' ORDER BY id"
+            "SELECT id, stage, key, reserved, state, note, holder FROM attempt WHERE state != 'settled' AND reserved > 0 ORDER BY id"
         )
         return [
             Stranded(id_, stage, key, reserved, note if state == "unknown" else "process ended")
