@@ -69,6 +69,12 @@ def test_a_base_model_without_template_is_no_problem(healthy: Path, tmp_path: Pa
     assert (found.level, found.sentence) == ("ok", "none, as base models have; sft adds a documented one")
 
 
+def test_a_directory_that_is_not_there_is_one_error() -> None:
+    assert [(f.check, f.level, f.sentence) for f in doctor.examine(Path("./nowhere"))] == [
+        ("folder", "error", "nowhere: no such directory")
+    ]
+
+
 def test_a_stage_directory_is_understood(healthy: Path, tmp_path: Path) -> None:
     copy(healthy, tmp_path / "model")
     assert doctor.facts(doctor.examine(tmp_path, generate=False))["level"] == "ok"

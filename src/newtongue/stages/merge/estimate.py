@@ -13,7 +13,7 @@ from newtongue.core.budget import Counts, Estimate, Machine
 from newtongue.stages.merge.config import MergeConfig
 
 START_SECONDS = 0.5
-MODEL_MB_PER_SECOND = 80.0
+MODEL_MB_PER_SECOND = 350.0
 """Reading, adding in fp32 and rounding on one core, 10^6 stored bytes per second and model."""
 WEIGHT_BYTES = 2
 

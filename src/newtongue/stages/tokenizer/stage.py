@@ -141,7 +141,7 @@ def _check_chat(before: Any, after: Any) -> None:
         if old != new:
             raise DataError(
                 f"{name} changed from {old} to {new} when the tokenizer was loaded again",
-                fix="please report this tokenizer: it breaks an assumption of the expansion",
+                fix='set "tokenizer_class": "PreTrainedTokenizerFast" in tokenizer_config.json of the model to expand',
             )
 
 

@@ -40,6 +40,8 @@ def examine(model: Path | None = None, *, generate: bool = True) -> list[Finding
     if model is None:
         return environment()
     folder = _model_folder(Path(model).expanduser())
+    if not folder.is_dir():
+        return [Finding("folder", "error", f"{model}: no such directory", "give a model or stage directory")]
     findings: list[Finding] = []
     checkpoint = _read(findings, "weights", lambda: open_checkpoint(folder))
     tokenizer = _read(findings, "tokenizer", lambda: read_tokenizer(folder))
