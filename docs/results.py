@@ -15,7 +15,7 @@ SHARES = {"stopped_fraction": "answers that end by themselves", "faithful_fracti
 Facts = dict[str, Any]
 
 
-def main(store: str) -> None:
+def main(store: str = "runs/demo") -> None:
     """Replace what stands between the README's two marks by the table of the store's newest report."""
     report = newest_report(Path(store))
     facts, costs = (json.loads((report / name).read_text("utf-8")) for name in ("facts.json", "costs.json"))
@@ -47,7 +47,8 @@ def rows_of(name: str, found: Facts) -> Iterator[tuple[str, str, str, str]]:
         change = (found.get("change") or {}).get("relative_change")
         values = [interval(side.get("bits_per_byte"), "{:.3f}") for side in (before, after)]
         yield f"{name}, bits per byte", *values, interval(change, "{:+.1%}")
-        for label, control in (found.get("controls") or {}).items():
+        controls = found.get("controls") or {} if found["role"] == "target" else {}
+        for label, control in controls.items():
             yield f"{name}, control: {label}", "", interval(control["bits_per_byte"], "{:.3f}"), ""
         if found["role"] == "target" and found["kind"] == "text":
             yield f"{name}, tokens per word", *(number(side.get("fertility")) for side in (before, after)), ""
