@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -179,7 +180,7 @@ def test_facts_are_json_with_n_and_interval_and_without_times(page: tuple[str, P
     facts = json.loads(text)
     value = facts["sets"]["held"]["scores"]["after"]["bits_per_byte"]
     assert value["low"] <= value["value"] <= value["high"] and value["n"] == 4
-    assert set(facts["sets"]["held"]["controls"]) == {"itself", "byte 3-gram, kneser-ney"}
+    assert set(facts["sets"]["held"]["controls"]) == {"itself", "byte 3-gram, Kneser-Ney"}
     assert "seconds" not in text and "usd" not in text
     assert json.loads((payload / "costs.json").read_text("utf-8"))["total"] == {"seconds": 251.0, "usd": 2.5}
     assert len(facts["stages"][2]["curve"]["corpus"]) <= 120
@@ -238,3 +239,24 @@ def test_a_gate_says_no_only_when_asked_to(tmp_path: Path, models: list[Path]) -
     _payload, shut_gate = build(tmp_path / "shut", inputs, gate=True)
     assert open_gate.gate is None
     assert shut_gate.gate is not None and "fidelity" in shut_gate.gate
+
+
+def test_one_document_and_nothing_else_is_a_report_that_decides_nothing(tmp_path: Path, models: list[Path]) -> None:
+    held = documents(tmp_path / "d.jsonl", "urd_Arab", 1)
+    inputs = {}
+    for name, model in zip(("before", "after"), models, strict=True):
+        text = {"held": {"corpus": str(held), "language": "urd_Arab", "role": "target"}}
+        config = EvalConfig(model=str(model), text=text)
+        evaluate(config, context_for(config, tmp_path / name))
+        inputs[f"${name}"] = Artefact("Scores", tmp_path / name / "scores", sealed=True, name=f"${name}")
+    payload, outcome = build(tmp_path / "report", inputs)
+    verdicts = json.loads((payload / "facts.json").read_text("utf-8"))["verdicts"]
+    assert verdicts["gain"]["difference"]["high"] is None and verdicts["gain"]["verdict"] in ("underpowered", "fail")
+    assert (verdicts["retention"], verdicts["fidelity"]) == (None, None)
+    assert "[–, –]" in (payload / "report.html").read_text("utf-8")
+    assert outcome.metrics.keys() == {"target_bits_per_byte_difference"}
+
+
+def test_headings_never_skip_a_level(page: tuple[str, Path, str]) -> None:
+    levels = [int(level) for level in re.findall(r"<h([1-6])[ >]", page[2])]
+    assert levels[0] == 1 and all(b - a <= 1 for a, b in pairwise(levels))

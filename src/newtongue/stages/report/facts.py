@@ -93,7 +93,7 @@ def _controls(name: str, material: Material, figures: Mapping[str, Mapping[str, 
     for measured in [*material.models, *material.controls]:
         for label, about in measured.scores["sets"].items():
             if about.get("control_of") == name and label in measured.tables:
-                title = f"byte {about['order']}-gram, {about['smoothing'].replace('_', '-')}"
+                title = f"byte {about['order']}-gram, {about['smoothing'].replace('_', '-').title()}"
                 tables.setdefault(title, measured.tables[label])
                 shown.setdefault(title, figures[measured.label][label])
     final = material.after.tables[name]

@@ -29,10 +29,11 @@ def summary(facts: Facts, costs: Facts) -> str:
         if against["beaten"] == against["controls"]:
             sentences.append(f"It beats all {against['controls']} controls on the same text.")
         else:
-            worse = number(abs(against["difference"]["value"]), 2)
+            distance = against["difference"]["value"]
+            why = f"needs {number(distance, 2)} bits per byte less" if distance > 0 else "is too close to tell"
             sentences.append(
-                f"It beats {against['beaten']} of {against['controls']} controls on the same text, "
-                f"but not “{against['control']}”, from which it is {worse} away."
+                f"It beats {against['beaten']} of {against['controls']} controls on the same text; "
+                f"“{against['control']}” {why}."
             )
     if kept := judged["retention"]:
         name, change = language_name(facts["sets"][kept["set"]]["language"]), kept["relative_change"]
@@ -54,7 +55,7 @@ def findings(facts: Facts, costs: Facts) -> str:
 
 def _box(title: str, big: str, lines: list[str], verdict: str = "") -> str:
     text = "".join(f"<p>{line}</p>" for line in lines)
-    return f'<div><h3>{escape(title)}</h3><div class="big">{big}</div>{text}{verdict}</div>'
+    return f'<div><h2>{escape(title)}</h2><div class="big">{big}</div>{text}{verdict}</div>'
 
 
 def verdict(kind: str, value: str) -> str:
