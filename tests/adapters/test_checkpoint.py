@@ -190,6 +190,17 @@ def test_a_tied_model_that_stores_its_head_twice_stays_tied(tmp_path: Path) -> N
     assert raw(after.input) == raw(after.tensors["lm_head.weight"])
 
 
+def test_further_tables_by_token_are_refused(single: Path, tmp_path: Path) -> None:
+    folder = copy(single, tmp_path / "m")
+    before = open_checkpoint(folder)
+    new = {name: NewTensor(t.dtype, t.shape, [raw(t)]) for name, t in before.tensors.items()}
+    new["model.embed_tokens_per_layer.weight"] = NewTensor("BF16", (400, 2), [bytes(1600)])
+    write_file(folder / "model.safetensors.new", new, {})
+    (folder / "model.safetensors.new").replace(folder / "model.safetensors")
+    with pytest.raises(DataError, match=r"embed_tokens_per_layer\.weight \(shape \[400, 2\]\) has a row per token"):
+        grow(folder, tmp_path / "new", mean(1, 408))
+
+
 def test_a_row_that_is_not_finite_is_named(single: Path, tmp_path: Path) -> None:
     folder = copy(single, tmp_path / "m")
     before = open_checkpoint(folder)

@@ -125,6 +125,19 @@ def _grown_blocks(tensor: Tensor, rows: int, first_new: int, values: Floats, pad
         yield bytes(block)
 
 
+def _refuse_further_tables(checkpoint: Checkpoint) -> None:
+    """Refuse tables by token that would be left too short (Gemma-3n has one per layer)."""
+    known = {tensor.name for tensor in checkpoint.vocabulary_tensors()}
+    for name, tensor in checkpoint.tensors.items():
+        by_token = "embed" in name and tensor.shape[:1] == (checkpoint.rows,) and name not in known
+        if by_token or ("per_layer" in name and "embed_tokens" in name):
+            raise DataError(
+                f"tensor {name} (shape {list(tensor.shape)}) has a row per token, and how it grows is not known",
+                place=str(checkpoint.folder),
+                fix="start from a model with one input and one output embedding, or leave out the tokenizer stage",
+            )
+
+
 def grow_checkpoint(
     checkpoint: Checkpoint, init: RowMaker, first_new: int, rows: int, name_of: Callable[[int], str]
 ) -> tuple[dict[str, NewTensor], RowStatistics, Floats]:
@@ -136,6 +149,7 @@ def grow_checkpoint(
         DataError: Matrices of different heights, or a row that is not finite.
     """
     tensors = checkpoint.vocabulary_tensors()
+    _refuse_further_tables(checkpoint)
     uneven = [tensor for tensor in tensors if tensor.shape[0] != checkpoint.rows]
     if uneven:
         raise DataError(
