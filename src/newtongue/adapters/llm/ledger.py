@@ -184,7 +184,8 @@ class Ledger:
     def stranded(self) -> list[Stranded]:
         """Return the reservations of money that nobody will settle, oldest first."""
         rows = self._all(
-            "SELECT id, stage, key, reserved, state, note, holder FROM attempt WHERE state != 'settled' AND reserved > 0 ORDER BY id"
+            "SELECT id, stage, key, reserved, state, note, holder FROM attempt"
+            " WHERE state != 'settled' AND reserved > 0 ORDER BY id"
         )
         return [
             Stranded(id_, stage, key, reserved, note if state == "unknown" else "process ended")
