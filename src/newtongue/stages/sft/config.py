@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
-from newtongue.core.config import ConversationsRef, ModelRef, StageConfig, operational
+from newtongue.core.config import ConversationsRef, CorpusRef, ModelRef, StageConfig, operational
 from newtongue.core.training import Lora
 
 
@@ -23,6 +23,10 @@ class SftConfig(StageConfig):
     """Conversations in the kept language, mixed in at `english_share`."""
     english_share: float = Field(0.2, ge=0, lt=1)
     """Share of training conversations from `english`, when given."""
+    text: dict[str, CorpusRef] = Field(default_factory=dict)
+    """Name -> plain text mixed in at `text_share`, so that fluency in the new and the kept languages stays."""
+    text_share: float = Field(0.2, ge=0, lt=1)
+    """Share of training rows that are plain text, split evenly over `text`, when given."""
     epochs: float = Field(2.0, gt=0)
     """Passes over `data`."""
     sequence_length: int = Field(1024, ge=16)

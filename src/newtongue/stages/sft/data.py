@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from newtongue.adapters.hf.chat import Rendered, render
+from newtongue.adapters.hf.models import end_of_text_id
 from newtongue.adapters.tables import Reject
 from newtongue.adapters.training.loss import IGNORED
 from newtongue.adapters.training.trainer import Batch
 from newtongue.core.errors import DataError
-from newtongue.core.rows import Conversation
+from newtongue.core.rows import Conversation, Document
 from newtongue.methods.mixing import hashed, interleave, shuffled
 
 TOO_LONG, UNUSABLE = (
@@ -77,6 +79,30 @@ def rendered_rows(name: str, conversations: Iterable[Conversation], tokenizer: o
             expected=f"answers of at most {longest} tokens",
             fix="raise sequence_length, or check the rows",
         )
+    return rows
+
+
+def text_rows(name: str, documents: Iterable[Document], tokenizer: Any, longest: int) -> Rows:
+    """Cut documents into rows of plain text, every token learnt, each document begun and ended by the end token.
+
+    Raises:
+        DataError: There is no text.
+
+    Source: pretraining text mixed into fine-tuning as in Ouyang et al. 2022 (arXiv 2203.02155, section 3.5, there in
+    the reinforcement-learning step).
+    """
+    rows, end = Rows(name), end_of_text_id(tokenizer)
+    for document in documents:
+        body = tokenizer(document.text, add_special_tokens=False, split_special_tokens=True, verbose=False)["input_ids"]
+        ids = [end, *body, end]
+        for start in range(0, len(ids) - 1, longest - 1):
+            part = ids[start : start + longest]
+            rows.rendered.append(Rendered(part, [True] * len(part)))
+        rows.answer_bytes += len(document.text.encode())
+        rows.licences[document.license] = rows.licences.get(document.license, 0) + 1
+        rows.languages |= {document.language} - {""}
+    if not rows.rendered:
+        raise DataError("no training documents", place=f"sft.text.{name}", fix="check the corpus and its split")
     return rows
 
 

@@ -25,7 +25,10 @@ def estimate(config: SftConfig, counts: Mapping[str, Counts], machine: Machine) 
     shape = Shape(model.parameters, model.rows, model.hidden, model.layers, model.tied)
     adapters = Adapters(config.lora.rank) if config.lora else None
     rows, length = size(config, counts)
-    tokens = int(config.epochs * rows * length / (1 - (config.english_share if config.english else 0.0)))
+    text = config.text_share if config.text else 0.0
+    own = (1 - text) * (1 - (config.english_share if config.english else 0.0))
+    mean = (1 - text) * length + text * config.sequence_length
+    tokens = int(config.epochs * rows / own * mean)
     loop = training_seconds(shape, tokens, length, machine.teraflops * 1e12, adapters=adapters)
     passes = int(config.epochs * rows / config.micro_batch)
     at_once = config.micro_batch * min(config.sequence_length, 2 * length)

@@ -11,7 +11,7 @@ from typing import Any
 
 from newtongue.adapters.hf.chat import choose_template, save_template, stop_id
 from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_device, stored_dtype
-from newtongue.adapters.tables import read_conversations, write_rejects
+from newtongue.adapters.tables import read_conversations, read_documents, write_rejects
 from newtongue.adapters.training.export import model_counts, save_model, write_log
 from newtongue.adapters.training.lora import merge_adapters, trainable_model
 from newtongue.adapters.training.threads import use_threads
@@ -20,7 +20,7 @@ from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError
 from newtongue.methods.schedule import Schedule
 from newtongue.stages.sft.config import SftConfig
-from newtongue.stages.sft.data import Conversations, Rows, rendered_rows
+from newtongue.stages.sft.data import Conversations, Rows, rendered_rows, text_rows
 
 
 def finetune(config: SftConfig, context: Context) -> Outcome:
@@ -73,16 +73,26 @@ def rendered_sources(config: SftConfig, context: Context, tokenizer: Any) -> lis
         sources.append(rendered_rows(name, conversations, tokenizer, stop, config.sequence_length))
         facts = {"rows": len(sources[-1].rendered), "set_aside": len(sources[-1].rejects)}
         context.journal("rendered", source=name, **facts)
+    for name, corpus in config.text.items():
+        documents = read_documents(context[corpus], "train")
+        sources.append(text_rows(f"{name}_text", documents, tokenizer, config.sequence_length))
     return sources
+
+
+def shares_of(config: SftConfig) -> tuple[float, ...]:
+    """Return the share of each source among the rows: target and English conversations, then plain text."""
+    text = config.text_share if config.text else 0.0
+    english = config.english_share * (1 - text) if config.english else 0.0
+    conversations = (1 - text - english, english) if config.english else (1 - text,)
+    return (*conversations, *(text / len(config.text) for _ in config.text))
 
 
 def training_plan(config: SftConfig, rows: list[Rows], padding: int) -> Plan:
     """Return data and schedule as functions of the step."""
-    english = config.english_share if len(rows) > 1 else 0.0
-    shares = (1.0 - english, english)[: len(rows)]
+    shares = shares_of(config)
     mean = sum(share * part.tokens / len(part.rendered) for share, part in zip(shares, rows, strict=True))
     per_step = max(1, round(config.tokens_per_step / mean))
-    wanted = config.epochs * len(rows[0].rendered) / (1.0 - english)
+    wanted = config.epochs * len(rows[0].rendered) / shares[0]
     per_step = min(per_step, max(1, round(wanted)))
     steps = max(1, round(wanted / per_step))
     batch = Conversations(tuple(rows), shares, per_step, padding, config.seed)
