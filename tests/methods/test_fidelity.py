@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from newtongue.adapters.languages import load_card
@@ -79,6 +82,22 @@ def test_a_list_with_running_numbers_and_one_sentence_is_a_loop() -> None:
     assert is_looping(" ".join(f"{n}. یہ ایک اچھا اور مفید کام ہے" for n in range(1, 9)))
 
 
+def test_like_steps_that_never_end_are_a_loop_and_a_few_are_a_calculation() -> None:
+    steps = [f"پھر {40 - 3 * n} − 3 = {37 - 3 * n}۔" for n in range(12)]
+    assert is_looping("پہلے 16 × 2 = 33۔ " + " ".join(steps))
+    assert not is_looping(" ".join(steps[:3]) + " جواب: 31")
+
+
 @pytest.mark.parametrize("text", [URDU, PERSIAN, ENGLISH, "بہت بہت شکریہ", "ha ha ha", "۱۰۰۰۰۰۰", "哈哈哈哈"])
 def test_plain_text_and_emphasis_are_not_loops(text: str) -> None:
     assert not is_looping(text)
+
+
+@pytest.mark.parametrize("code", ["ur", "hi", "th", "my", "ja", "sw"])
+def test_real_paragraphs_are_hardly_ever_loops(shared_data: Path, code: str) -> None:
+    """At most one in two hundred, and those are program code."""
+    with open(shared_data / "corpus" / f"{code}.docs.jsonl", encoding="utf-8") as stream:
+        texts = [json.loads(line)["text"] for line, _n in zip(stream, range(12), strict=False)]
+    paragraphs = [part for text in texts for part in text.split("\n\n") if len(part) > 40][:400]
+    assert len(paragraphs) > 200
+    assert sum(map(is_looping, paragraphs)) <= 0.005 * len(paragraphs)

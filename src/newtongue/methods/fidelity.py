@@ -17,6 +17,8 @@ MIN_LOOP_CHARS = 20
 """A repeated tail shorter than this is emphasis, not a loop."""
 MIN_LOOP_REPEATS = 4
 """Times a unit must stand in a row, at the end of an answer, to be a loop."""
+MIN_COUNTING_REPEATS = 6
+"""The same for a unit in which only numbers change: a calculation of a few like steps is none."""
 GRAM_CHARS = 12
 """Length of the character n-grams whose repetition shows inexact loops."""
 MIN_GRAM_TEXT_CHARS = 80
@@ -99,7 +101,7 @@ def is_empty(text: str) -> bool:
 
 
 def is_looping(text: str) -> bool:
-    """Return whether a text repeats itself: its tail cycles, or most of its n-grams come more than once.
+    """Return whether a text repeats itself: its tail cycles (with or without its numbers), or most n-grams recur.
 
     Example:
         >>> is_looping("یہ اچھا ہے۔ " * 6), is_looping("नमस्ते, आप कैसे हैं?")
@@ -109,11 +111,12 @@ def is_looping(text: str) -> bool:
         no word segmentation is needed; tail cycles by the failure function of Knuth, Morris and Pratt 1977.
     """
     plain = "".join(text.split())
-    return _tail_cycles(plain) or _repeats(plain)
+    words = "".join(character for character in plain if not character.isdigit())
+    return _tail_cycles(plain, MIN_LOOP_REPEATS) or _tail_cycles(words, MIN_COUNTING_REPEATS) or _repeats(words)
 
 
-def _tail_cycles(text: str) -> bool:
-    """Whether some suffix of at least MIN_LOOP_CHARS is MIN_LOOP_REPEATS or more of its shortest period."""
+def _tail_cycles(text: str, repeats: int) -> bool:
+    """Whether some suffix of at least MIN_LOOP_CHARS is its shortest period `repeats` times or more."""
     reverse = text[::-1]
     border = [0] * len(reverse)
     length = 0
@@ -123,16 +126,15 @@ def _tail_cycles(text: str) -> bool:
         length += reverse[i] == reverse[length]
         border[i] = length
         period = i + 1 - length
-        if i + 1 >= MIN_LOOP_CHARS and i + 1 >= MIN_LOOP_REPEATS * period:
+        if i + 1 >= MIN_LOOP_CHARS and i + 1 >= repeats * period:
             return True
     return False
 
 
 def _repeats(text: str) -> bool:
-    letters = "".join(character for character in text if not character.isdigit())
-    if len(letters) < MIN_GRAM_TEXT_CHARS:
+    if len(text) < MIN_GRAM_TEXT_CHARS:
         return False
-    grams = Counter(letters[i : i + GRAM_CHARS] for i in range(len(letters) - GRAM_CHARS + 1))
+    grams = Counter(text[i : i + GRAM_CHARS] for i in range(len(text) - GRAM_CHARS + 1))
     repeated = sum(count for count in grams.values() if count > 1)
     return repeated > MAX_REPEATED_FRACTION * sum(grams.values())
 

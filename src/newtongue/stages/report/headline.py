@@ -13,38 +13,53 @@ Facts = Mapping[str, Any]
 
 
 def summary(facts: Facts, costs: Facts) -> str:
-    """Return the finding in two or three plain sentences."""
-    judged, sentences = facts["verdicts"], []
-    if gain := judged["gain"]:
-        scores = facts["sets"][gain["set"]]["scores"]
-        values = [number(scores[side]["bits_per_byte"]["value"], 2) for side in ("before", "after")]
-        name = language_name(facts["sets"][gain["set"]]["language"])
-        better = {k: -v if v is not None else None for k, v in gain["difference"].items() if k != "n"}
-        ends = f"{number(better['high'], 2)} to {number(better['low'], 2)}"
-        sentences.append(
-            f"Held-out {name} text takes {values[1]} bits per byte instead of {values[0]}: "
-            f"better by {number(better['value'], 2)} ({ends})."
-        )
-    if against := judged.get("controls"):
-        if against["beaten"] == against["controls"]:
-            sentences.append(f"It beats all {against['controls']} controls on the same text.")
-        else:
-            distance = against["difference"]["value"]
-            why = f"needs {number(distance, 2)} bits per byte less" if distance > 0 else "is too close to tell"
-            sentences.append(
-                f"It beats {against['beaten']} of {against['controls']} controls on the same text; "
-                f"“{against['control']}” {why}."
-            )
-    if kept := judged["retention"]:
-        name, change = language_name(facts["sets"][kept["set"]]["language"]), kept["relative_change"]
-        ends = f"{signed_percent(change['low'])} to {signed_percent(change['high'])}"
-        sentences.append(
-            f"{name} changed by {signed_percent(change['value'])} ({ends}) on the worse of its held-out sets; "
-            f"the limit is {signed_percent(kept['max_loss'])}."
-        )
+    """Return the finding in a few plain sentences."""
     total = costs["total"]
-    sentences.append(f"The run took {markup.duration(total['seconds'])} and {markup.dollars(total['usd'])}.")
-    return " ".join(sentences)
+    spent = f"The run took {markup.duration(total['seconds'])} and {markup.dollars(total['usd'])}."
+    sentences = [_gain_sentence(facts), _controls_sentence(facts), _kept_sentence(facts), spent]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _gain_sentence(facts: Facts) -> str:
+    judged = facts["verdicts"]["gain"]
+    if not judged:
+        return ""
+    found, change = facts["sets"][judged["set"]], judged["difference"]
+    before, after = (number(found["scores"][side]["bits_per_byte"]["value"], 2) for side in ("before", "after"))
+    word = "better" if change["value"] <= 0 else "worse"
+    ends = sorted(abs(change[end]) for end in ("low", "high") if change[end] is not None)
+    spread = f" ({' to '.join(number(end, 2) for end in ends)})" if ends else ""
+    return (
+        f"Held-out {language_name(found['language'])} text takes {after} bits per byte instead of {before}: "
+        f"{word} by {number(abs(change['value']), 2)}{spread}."
+    )
+
+
+def _controls_sentence(facts: Facts) -> str:
+    against = facts["verdicts"].get("controls")
+    if not against:
+        return ""
+    if against["beaten"] == against["controls"]:
+        return "It beats every control on the same text."
+    distance = against["difference"]["value"]
+    why = f"needs {number(distance, 2)} bits per byte less" if distance > 0 else "is too close to tell"
+    beaten = f"It beats {against['beaten']} of {against['controls']} controls on the same text"
+    return f"{beaten}; “{against['control']}” {why}."
+
+
+def _kept_sentence(facts: Facts) -> str:
+    kept = facts["verdicts"]["retention"]
+    if not kept:
+        return ""
+    change, sets = kept["relative_change"], facts["sets"]
+    name = language_name(sets[kept["set"]]["language"])
+    ends = f"{signed_percent(change['low'])} to {signed_percent(change['high'])}"
+    judged = sum(found["role"] == "retention" and found["kind"] == "text" for found in sets.values())
+    where = "on held-out text" if judged == 1 else f"on the worst of {judged} held-out sets"
+    return (
+        f"{name} changed by {signed_percent(change['value'])} ({ends}) {where}; "
+        f"the limit is {signed_percent(kept['max_loss'])}."
+    )
 
 
 def findings(facts: Facts, costs: Facts) -> str:
