@@ -39,9 +39,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed-train: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing into $(VENV), once; this takes some minutes.'
 	$(PIP) --editable '.[train]'
 	@touch $@
 
 $(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing into $(VENV), once; this takes some minutes.'
 	$(PIP) --editable '.[dev]'
 	@touch $(VENV)/installed-train $@
