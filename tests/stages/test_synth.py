@@ -12,6 +12,7 @@ from adapters.llm.faulty_teacher import FaultyTeacher, running
 from stages.synth_kit import SEEDS, payload, rejected, rows_of, run, sample_documents
 
 from newtongue.adapters.llm.ledger import Ledger
+from newtongue.adapters.llm.offline import edition
 from newtongue.adapters.llm.requests import Price
 from newtongue.adapters.tables import read_documents
 from newtongue.core.errors import BudgetExceeded, DataError, ProviderError, RecipeError
@@ -104,7 +105,7 @@ def test_no_heldout_text_and_no_seed_crosses_the_border(tmp_path: Path) -> None:
 def test_concurrency_and_faults_change_no_byte(tmp_path: Path, folder: Path, outcome: Any) -> None:
     story = lambda body, attempt: ("500", "cut", "answer")[min(attempt, 2)] if body["seed"] % 3 == 0 else "answer"  # noqa: E731
     with running(offline_behind(story)) as teacher:
-        settings = {"url": teacher.url, "license": "Apache-2.0"}
+        settings = {"url": teacher.url, "license": "Apache-2.0", "request": {"edition": edition("urd_Arab")}}
         run(tmp_path, rows=70, heldout_fraction=0.2, max_answer_characters=300, teacher=settings, concurrency=1)
     assert payload(tmp_path)["rejected.jsonl"].decode() == payload(folder)["rejected.jsonl"].decode()
     assert payload(tmp_path) == payload(folder)
@@ -113,7 +114,7 @@ def test_concurrency_and_faults_change_no_byte(tmp_path: Path, folder: Path, out
 def test_a_second_run_sends_nothing(folder: Path, outcome: Any) -> None:
     before = payload(folder)
     with running(FaultyTeacher(lambda body, attempt: "500")) as teacher:
-        settings = {"url": teacher.url, "license": "Apache-2.0"}
+        settings = {"url": teacher.url, "license": "Apache-2.0", "request": {"edition": edition("urd_Arab")}}
         run(folder, rows=70, heldout_fraction=0.2, max_answer_characters=300, teacher=settings)
         assert not teacher.order
     assert payload(folder) == before

@@ -10,6 +10,7 @@ from hashlib import blake2b
 from typing import Any
 
 from newtongue.adapters.llm.client import Reply
+from newtongue.adapters.llm.offline import edition
 from newtongue.adapters.llm.requests import request_key
 from newtongue.adapters.tables import Reject
 from newtongue.core.errors import ProviderError
@@ -150,6 +151,8 @@ class Loop:
             texts=grounding.texts if grounding else (),
         )
         body = {"model": config.teacher.model, "messages": build_messages(ask), **config.teacher.body()}
+        if config.teacher.serve == "offline":
+            body["edition"] = edition(config.language)
         if "seed" not in config.teacher.request:
             body["seed"] = int.from_bytes(blake2b(name.encode(), digest_size=4).digest(), "big") >> 1
         return Request(cell, body, seeds, grounding)
