@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,9 @@ def digests() -> Callable[[Path], dict[str, str]]:
 
 
 @pytest.fixture
-def command() -> Callable[..., subprocess.Popen[str]]:
-    """A function that starts `newtongue …` as a process group of its own."""
+def command() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """A function that starts `newtongue …` as a process group of its own, ready for Ctrl-C as from a terminal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -62,8 +63,8 @@ def command() -> Callable[..., subprocess.Popen[str]]:
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # as from a terminal
             **options,
         )
 
-    return start
+    yield start
+    signal.signal(signal.SIGINT, before)

@@ -8,6 +8,7 @@ from newtongue.core.artefact import Artefact
 from newtongue.core.config import Ref, references
 from newtongue.run.recipe import Recipe
 from newtongue.run.reporter import Reporter
+from newtongue.run.sources import check_model
 from newtongue.run.store import Pins
 
 
@@ -34,7 +35,10 @@ def fetch(artefact: Artefact, show: Reporter) -> Artefact:
 
     repository, _, commit = artefact.fingerprint.removeprefix("hub:").partition("@")
     show.line(f"   {repository}: from the hub, commit {commit[:12]}")
-    return replace(artefact, path=download(repository, commit, dataset=artefact.kind != "Model"))
+    path = download(repository, commit, dataset=artefact.kind != "Model")
+    if artefact.kind == "Model":
+        check_model(path, artefact.name)
+    return replace(artefact, path=path)
 
 
 def _hub_ids(recipe: Recipe) -> list[Ref]:

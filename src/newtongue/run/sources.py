@@ -175,7 +175,7 @@ def _files(path: Path, kind: str, place: str) -> list[Path]:
     if not files:
         raise DataError("no such file, or an empty folder", place=place, fix="check the path")
     if kind == "Model":
-        _check_model(path, place)
+        check_model(path, place)
     return _readable(files, place) if kind in ROW_KINDS else files
 
 
@@ -198,7 +198,12 @@ def _readable(files: list[Path], place: str) -> list[Path]:
     return good
 
 
-def _check_model(path: Path, place: str) -> None:
+def check_model(path: Path, place: str) -> None:
+    """Refuse a folder that is not a model directory: config, safetensors, tokenizer.
+
+    Raises:
+        DataError: Something is missing, or the weights are pickles.
+    """
     if not path.is_dir() or not (path / "config.json").is_file():
         raise DataError(
             "not a model directory: config.json is missing", place=place, expected="a Hugging Face model folder"

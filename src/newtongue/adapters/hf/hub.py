@@ -24,7 +24,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from newtongue.core.errors import ProviderError
+from newtongue.core.errors import ProviderError, understand
 
 MODEL_FILES = ("*.json", "*.safetensors", "*.jinja", "*.txt", "*.model", "LICENSE*", "README.md")
 """What is taken of a model's repository: never pickled weights, never code."""
@@ -90,5 +90,9 @@ def _explained(repository: str, revision: str) -> Iterator[None]:
         status = error.response.status_code if error.response is not None else "no answer"
         fix = "set HF_TOKEN" if status in (401, 403) else "try again later: finished files are kept"
         raise ProviderError(f"the hub answered {status}", place=place, fix=fix) from error
-    except OSError as error:
-        raise ProviderError(f"the hub cannot be reached ({error})", place=place, fix="try again: it resumes") from error
+    except Exception as error:
+        if understand(error) is not None:
+            raise
+        raise ProviderError(
+            f"the hub cannot be reached ({error or type(error).__name__})", place=place, fix="try again: it resumes"
+        ) from error
