@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from newtongue.core.config import ConversationsRef, CorpusRef, ModelRef, StageConfig, operational
 from newtongue.core.training import Lora
@@ -24,9 +24,9 @@ class SftConfig(StageConfig):
     english_share: float = Field(0.2, ge=0, lt=1)
     """Share of training conversations from `english`, when given."""
     text: dict[str, CorpusRef] = Field(default_factory=dict)
-    """Name -> plain text mixed in at `text_share`, so that fluency in the new and the kept languages stays."""
-    text_share: float = Field(0.2, ge=0, lt=1)
-    """Share of training rows that are plain text, split evenly over `text`, when given."""
+    """Name -> plain text mixed in, so that fluency in the new and the kept languages stays."""
+    text_shares: dict[str, float] = Field(default_factory=dict)
+    """Name -> share of training rows from that text; one without a share gets 0.1. They sum to less than 1."""
     epochs: float = Field(2.0, gt=0)
     """Passes over `data`."""
     sequence_length: int = Field(1024, ge=16)
@@ -57,6 +57,18 @@ class SftConfig(StageConfig):
     """Where to train."""
     threads: int | None = operational(None, ge=1)
     """CPU threads; None takes all cores."""
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> Self:
+        if unknown := set(self.text_shares) - set(self.text):
+            raise ValueError(f"text_shares names {', '.join(sorted(unknown))}, which `text` does not")
+        if sum(self.shares_of_text()) >= 1 or min(self.text_shares.values(), default=1) <= 0:
+            raise ValueError("text_shares must be positive and sum to less than 1")
+        return self
+
+    def shares_of_text(self) -> tuple[float, ...]:
+        """Return the share of training rows from each plain text, in the order of `text`."""
+        return tuple(self.text_shares.get(name, 0.1) for name in self.text)
 
     def rehearsal(self) -> Self:
         """One short pass."""

@@ -25,7 +25,7 @@ def estimate(config: SftConfig, counts: Mapping[str, Counts], machine: Machine) 
     shape = Shape(model.parameters, model.rows, model.hidden, model.layers, model.tied)
     adapters = Adapters(config.lora.rank) if config.lora else None
     rows, length = size(config, counts)
-    text = config.text_share if config.text else 0.0
+    text = sum(config.shares_of_text())
     own = (1 - text) * (1 - (config.english_share if config.english else 0.0))
     mean = (1 - text) * length + text * config.sequence_length
     tokens = int(config.epochs * rows / own * mean)

@@ -81,10 +81,10 @@ def rendered_sources(config: SftConfig, context: Context, tokenizer: Any) -> lis
 
 def shares_of(config: SftConfig) -> tuple[float, ...]:
     """Return the share of each source among the rows: target and English conversations, then plain text."""
-    text = config.text_share if config.text else 0.0
-    english = config.english_share * (1 - text) if config.english else 0.0
-    conversations = (1 - text - english, english) if config.english else (1 - text,)
-    return (*conversations, *(text / len(config.text) for _ in config.text))
+    conversations = 1 - sum(config.shares_of_text())
+    english = config.english_share * conversations if config.english else 0.0
+    own = (conversations - english, english) if config.english else (conversations,)
+    return own + config.shares_of_text()
 
 
 def training_plan(config: SftConfig, rows: list[Rows], padding: int) -> Plan:
