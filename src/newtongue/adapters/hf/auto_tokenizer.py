@@ -47,12 +47,12 @@ def has_template(tokenizer: Any) -> bool:
 
 
 def render(tokenizer: Any, messages: Sequence[Message]) -> str:
-    """Return a conversation as text under the tokenizer's own template, or under ChatML where it has none.
+    """Return a conversation as text under the tokenizer's own template, or under the one `sft` would give it.
 
     A template that refuses system messages gets them in front of the first question.
     """
     if not has_template(tokenizer):
-        return "".join(f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in messages)
+        return _render_base(tokenizer, messages)
     turns = [dict(turn) for turn in messages]
     try:
         return str(tokenizer.apply_chat_template(turns, tokenize=False))
@@ -62,3 +62,16 @@ def render(tokenizer: Any, messages: Sequence[Message]) -> str:
             raise
         rest[0]["content"] = f"{system['content']}\n\n{rest[0]['content']}"
         return str(tokenizer.apply_chat_template(rest, tokenize=False))
+
+
+def _render_base(tokenizer: Any, messages: Sequence[Message]) -> str:
+    """Render with a template that is taken away again, so that the model stays a base model."""
+    from newtongue.adapters.hf.chat import choose_template
+
+    try:
+        choose_template(tokenizer)
+        return str(tokenizer.apply_chat_template([dict(turn) for turn in messages], tokenize=False))
+    except DataError:
+        return "".join(f"<|im_start|>{turn['role']}\n{turn['content']}<|im_end|>\n" for turn in messages)
+    finally:
+        tokenizer.chat_template = None
