@@ -13,7 +13,7 @@ from newtongue.cli import run
 def command(
     out: Annotated[Path, typer.Option(help="Folder of the store.")] = Path("runs/demo"),
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key.sub=value.")] = None,
-    rehearse: Annotated[bool, typer.Option(help="The same code at rehearsal size.")] = False,
+    rehearse: Annotated[bool, typer.Option("--rehearse", help="The same code at rehearsal size.")] = False,
 ) -> None:
     """Teach the shipped nano English model Urdu on this computer's CPU and write a report; costs nothing."""
     run.command("demo", set_=set_, out=out, rehearse=rehearse, json=False)

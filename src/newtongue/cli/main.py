@@ -12,19 +12,19 @@ import typer
 from newtongue.core.process import exit_quietly_on_broken_pipe
 
 COMMANDS = {
-    "demo": "demo",
-    "plan": "plan",
-    "run": "run",
-    "stage": "stage",
-    "show": "show",
-    "compare": "compare",
-    "explain": "explain",
-    "doctor": "doctor",
-    "chat": "chat",
-    "teacher": "teacher",
-    "gc": "gc",
+    "demo": "teach the shipped model Urdu, start to finish",
+    "plan": "what would run, why, and what it would take",
+    "run": "run a recipe, or go on with it",
+    "stage": "run one stage on your own files",
+    "show": "what a stage or a store holds",
+    "compare": "two measured models side by side",
+    "explain": "every setting of a stage",
+    "doctor": "check a model, or this computer",
+    "chat": "talk to a model",
+    "teacher": "serve the offline stand-in teacher",
+    "gc": "remove what no recipe names, after asking",
 }
-"""Command -> module below `newtongue.cli` whose `command` function it is."""
+"""Command -> its line in the list of commands; the function is `command` of the module of that name."""
 
 INTERRUPTED = 130
 
@@ -36,8 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for _name, _module in COMMANDS.items():
-    app.command(_name)(import_module(f"newtongue.cli.{_module}").command)
+for _name, _line in COMMANDS.items():
+    app.command(_name, short_help=_line)(import_module(f"newtongue.cli.{_name}").command)
 
 
 def main() -> None:

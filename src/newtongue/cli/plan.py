@@ -17,7 +17,7 @@ def command(
     recipe: Annotated[str, typer.Argument(help="Recipe file, or the name of a shipped one.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key.sub=value.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the store; default runs/<recipe>.")] = None,
-    rehearse: Annotated[bool, typer.Option(help="Plan the rehearsal instead.")] = False,
+    rehearse: Annotated[bool, typer.Option("--rehearse", help="Plan the rehearsal instead.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every stage with what it needs: tokens, time, dollars, memory. Nothing is written."""

@@ -12,7 +12,9 @@ def command(
     recipe: Annotated[str, typer.Argument(help="Recipe file, or the name of a shipped one.")],
     set_: Annotated[list[str] | None, typer.Option("--set", help="Change a setting: key.sub=value.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the store; default runs/<recipe>.")] = None,
-    rehearse: Annotated[bool, typer.Option(help="Run the same code on pico models and a hundred documents.")] = False,
+    rehearse: Annotated[
+        bool, typer.Option("--rehearse", help="Run the same code at rehearsal size, in about a minute.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object at the end.")] = False,
 ) -> None:
     """Run a recipe; run it again after any interruption and it goes on where it stopped."""
