@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,34 @@ def trained_rows(lora: Lora, source: Path, rows: int) -> list[int]:
     if not notes.is_file():
         return []
     return list(range(int(json.loads(notes.read_text("utf-8"))["first_new_id"]), rows))
+
+
+def hold_old_rows(model: Any, source: Path, learn: Sequence[int] = ()) -> None:
+    """Keep the embedding rows a model had before expansion as they are: their gradient is zero from now on.
+
+    Rows of an old vocabulary serve the kept languages; held still, they cannot be forgotten, and the new rows may
+    learn at a higher rate. A model without `expansion.json` keeps all its rows trainable.
+
+    Args:
+        model: The model about to be trained.
+        source: Directory it was loaded from.
+        learn: Old rows that learn all the same, such as those of a chat template's special tokens.
+    """
+    notes = source / "expansion.json"
+    if not notes.is_file():
+        return
+    first = int(json.loads(notes.read_text("utf-8"))["first_new_id"])
+
+    old = torch.ones(first, dtype=torch.bool)
+    old[[row for row in learn if row < first]] = False
+    held = old.nonzero()[:, 0]
+
+    def hold(gradient: torch.Tensor) -> torch.Tensor:
+        return gradient.index_fill(0, held.to(gradient.device), 0)
+
+    layers = (model.get_input_embeddings(), model.get_output_embeddings())
+    for weight in {id(layer.weight): layer.weight for layer in layers if layer is not None}.values():
+        weight.register_hook(hold)
 
 
 def merge_adapters(model: Any) -> Any:

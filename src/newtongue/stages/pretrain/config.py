@@ -71,6 +71,8 @@ class PretrainConfig(StageConfig):
     """Peak learning rate."""
     embedding_learning_rate: float | None = Field(None, gt=0)
     """Peak learning rate of the embedding matrices; None takes `learning_rate`."""
+    embedding_rows: Literal["all", "new"] = "all"
+    """Embedding rows that learn: all, or those `tokenizer` added (`lora.rows` decides when `lora` is set)."""
     warmup_fraction: float = Field(0.05, ge=0, le=1)
     """Share of steps over which the learning rate rises from 0."""
     decay_fraction: float = Field(0.5, ge=0, le=1)

@@ -9,7 +9,7 @@ from newtongue.adapters.hf.create import create_llama, train_tokenizer
 from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_device, stored_dtype
 from newtongue.adapters.tables import read_documents
 from newtongue.adapters.training.export import model_counts, save_model, write_log
-from newtongue.adapters.training.lora import merge_adapters, trainable_model
+from newtongue.adapters.training.lora import hold_old_rows, merge_adapters, trainable_model
 from newtongue.adapters.training.shards import Ring
 from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import Plan, Settings, train
@@ -37,6 +37,8 @@ def pretrain(config: PretrainConfig, context: Context) -> Outcome:
     plan = training_plan(config, rings, shares)
     device = pick_device(config.device)
     model = trainable_model(source, config.lora, device)
+    if config.embedding_rows == "new" and config.lora is None:
+        hold_old_rows(model, source)
     prepared = time.monotonic()
     log = train(model, plan, settings_of(config, device, context), context.scratch)
     trained = time.monotonic()

@@ -13,7 +13,7 @@ from newtongue.adapters.hf.chat import choose_template, save_template, stop_id
 from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_device, stored_dtype
 from newtongue.adapters.tables import read_conversations, read_documents, write_rejects
 from newtongue.adapters.training.export import model_counts, save_model, write_log
-from newtongue.adapters.training.lora import merge_adapters, trainable_model
+from newtongue.adapters.training.lora import hold_old_rows, merge_adapters, trainable_model
 from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import Plan, Settings, train
 from newtongue.core.context import Context, Outcome
@@ -38,6 +38,8 @@ def finetune(config: SftConfig, context: Context) -> Outcome:
     plan = training_plan(config, rows, end_of_text_id(tokenizer))
     device = pick_device(config.device)
     model = trainable_model(source, config.lora, device)
+    if config.embedding_rows == "new" and config.lora is None:
+        hold_old_rows(model, source, learn=tokenizer.all_special_ids)
     prepared = time.monotonic()
     log = train(model, plan, settings_of(config, device, context), context.scratch)
     trained = time.monotonic()
