@@ -65,14 +65,18 @@ def test_two_runs_and_a_run_with_checkpoints_are_equal(pico_model: Any, corpus_f
     assert len(list((second.scratch / "checkpoints").glob("step-*"))) == 2
 
 
-@pytest.mark.parametrize("lora", [None, {"rank": 2, "rows": "new"}])
+@pytest.mark.parametrize(
+    ("lora", "extra"),
+    [(None, {"dropout": 0.1}), ({"rank": 2, "rows": "new"}, {})],
+    ids=["every weight", "adapters"],
+)
 def test_killed_at_random_moments_it_ends_with_the_same_bytes(
-    lora: Any, pico_model: Any, corpus_file: Path, make_context: Any
+    lora: Any, extra: Any, pico_model: Any, corpus_file: Path, make_context: Any
 ) -> None:
-    settings = config(tokens=20480, save_every_seconds=0.05, lora=lora)
+    settings = config(tokens=12800, save_every_seconds=0.05, lora=lora, **extra)
     inputs = {"base": pico_model(new_rows=20), "corpus": corpus_file}
     whole, draw = make_context("whole", **inputs), random.Random(7)
-    pretrain(settings, whole)
+    pretrain(settings.model_copy(update={"save_every_seconds": 1000.0}), whole)
     killed = make_context("killed", **inputs)
     for _ in range(3 if lora is None else 2):
         child = forked(settings, killed)
@@ -109,11 +113,17 @@ def newest(context: Context) -> str:
     return max((path.name for path in (context.scratch / "checkpoints").glob("step-*")), default="")
 
 
-def test_the_micro_batch_changes_rounding_only(pico_model: Any, corpus_file: Path, make_context: Any) -> None:
+@pytest.mark.parametrize("other", [{"micro_batch": 3}, {"threads": 2}])
+def test_micro_batch_and_threads_change_rounding_only(
+    other: dict[str, int], pico_model: Any, corpus_file: Path, make_context: Any
+) -> None:
     one = make_context("one", base=pico_model(), corpus=corpus_file)
     three = make_context("three", base=pico_model(), corpus=corpus_file)
-    pretrain(config(dtype="float32", micro_batch=8), one)
-    pretrain(config(dtype="float32", micro_batch=3), three)
+    pretrain(config(dtype="float32", dropout=0.1, micro_batch=8), one)
+    pretrain(config(dtype="float32", dropout=0.1, **other), three)
+    first, second = (json.loads((c.payload / "training_log.jsonl").read_text().splitlines()[-1]) for c in (one, three))
+    assert first["sources"]["target"]["loss"] == pytest.approx(second["sources"]["target"]["loss"], abs=1e-4)
+    assert first["sources"]["target"]["tokens"] == second["sources"]["target"]["tokens"]
     for name, weight in weights(one.payload).items():
         assert torch.allclose(weight.float(), weights(three.payload)[name].float(), atol=2e-5), name
 

@@ -102,6 +102,12 @@ class PretrainConfig(StageConfig):
     threads: int | None = operational(None, ge=1)
     """CPU threads; None takes all cores."""
 
+    @model_validator(mode="after")
+    def _one_device(self) -> Self:
+        if self.devices > 1:
+            raise ValueError("training on several devices is not there yet; devices must be 1")
+        return self
+
     def rehearsal(self) -> Self:
         """Train for a few steps."""
         length = min(self.sequence_length, 64)
