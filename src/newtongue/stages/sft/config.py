@@ -36,7 +36,7 @@ class SftConfig(StageConfig):
     learning_rate: float = Field(2e-4, gt=0)
     """Peak learning rate."""
     embedding_rows: Literal["all", "new"] = "all"
-    """Embedding rows that learn: all, or special tokens and those `tokenizer` added; `lora.rows` decides with `lora`."""
+    """Embedding rows that learn: all, or special tokens and those `tokenizer` added."""
     warmup_fraction: float = Field(0.05, ge=0, le=1)
     """Share of steps over which the learning rate rises from 0."""
     weight_decay: float = Field(0.01, ge=0)
