@@ -36,8 +36,7 @@ def table(facts: Facts, costs: Facts) -> str:
         lines += [f"| {' | '.join(row)} |" for row in rows_of(name, found)]
     minutes, usd = costs["total"]["seconds"] / 60, costs["total"]["usd"]
     share = facts["bootstrap"]["confidence"]
-    made = "the recipe `demo-books` (the demo, with a book the base never saw as second retention set)"
-    note = f"Made by {made} in {minutes:.1f} minutes for ${usd:.2f}; {share:.0%} intervals in brackets."
+    note = f"Made by `newtongue run demo-books` in {minutes:.1f} minutes for ${usd:.2f}; {share:.0%} intervals in brackets."
     return "\n".join(["", *lines, "", note, "", ""])
 
 
