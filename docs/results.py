@@ -36,7 +36,7 @@ def table(facts: Facts, costs: Facts) -> str:
         lines += [f"| {' | '.join(row)} |" for row in rows_of(name, found)]
     minutes, usd = costs["total"]["seconds"] / 60, costs["total"]["usd"]
     share = facts["bootstrap"]["confidence"]
-    note = f"Made by `newtongue run demo-books` in {minutes:.1f} minutes for ${usd:.2f}; {share:.0%} intervals in brackets."
+    note = f"Made by `newtongue run demo-books` in {minutes:.1f} minutes for ${usd:.2f}; {share:.0%} intervals."
     return "\n".join(["", *lines, "", note, "", ""])
 
 

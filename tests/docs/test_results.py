@@ -49,7 +49,7 @@ TABLE = """
 | urdu, tokens per word | 8.40 | 2.00 |  |
 | answers: answers that end by themselves | 0% [0%, 10%] | 100% [90%, 100%] |  |
 
-Made by `newtongue run demo-books` in 2.5 minutes for $0.00; 95% intervals in brackets.
+Made by `newtongue run demo-books` in 2.5 minutes for $0.00; 95% intervals.
 
 """
 
