@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROVE = Path(__file__).resolve().parent.parent.parent / "bench" / "prove.py"
 RECIPE = """\
 newtongue: 1
@@ -26,6 +28,7 @@ stages:
 """
 
 
+@pytest.mark.timeout(900)  # about a minute on two free cores
 def test_twenty_kills_of_a_rehearsal_change_no_digest(tmp_path):
     (tmp_path / "small.yaml").write_text(RECIPE)
     arguments = [
