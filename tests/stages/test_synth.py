@@ -194,16 +194,16 @@ def test_another_model_than_asked_for_is_said(tmp_path: Path) -> None:
 
 def test_a_budget_too_small_stops_and_goes_on(tmp_path: Path) -> None:
     with running(offline_behind(lambda body, attempt: "answer")) as teacher:
-        teacher.price = (0.0, 1000.0)
-        settings = {"url": teacher.url, "usd_per_million_output_tokens": 1000.0, "max_tokens": 100}
+        teacher.price = (0.0, 250.0)
+        settings = {"url": teacher.url, "usd_per_million_output_tokens": 250.0, "max_tokens": 400}
         with pytest.raises(BudgetExceeded, match="nothing is paid twice"):
-            run(tmp_path, 130_000, rows=40, teacher=settings)
+            run(tmp_path, 102_000, rows=40, teacher=settings)
         spent = Ledger(tmp_path / "ledger.db").spent()
-        assert 0 < spent == teacher.billed <= 130_000
+        assert 0 < spent == teacher.billed <= 102_000
         done = run(tmp_path, 100_000_000, rows=40, teacher=settings)
     assert set(teacher.answered.values()) == {1}
     assert done.costs["usd"] * 1e6 == teacher.billed == Ledger(tmp_path / "ledger.db").spent()
-    free = run(tmp_path / "free", rows=40, teacher={"serve": "offline", "max_tokens": 100})
+    free = run(tmp_path / "free", rows=40, teacher={"serve": "offline", "max_tokens": 400})
     assert free.counts["documents"] == done.counts["documents"]
 
 
