@@ -33,7 +33,7 @@ class Machine(Settings):
     """Label shown in plans and reports."""
     usd_per_hour: float = 0.0
     """Price of the whole machine, dollars per hour."""
-    teraflops: float = 0.116
+    teraflops: float = 0.16
     """Sustained training speed in 10^12 floating-point operations per second, all devices together."""
     memory_gb: float = 16.0
     """Memory available to weights, gradients and activations of one device, in 10^9 bytes."""
