@@ -84,3 +84,43 @@ def test_two_runs_are_equal_and_the_micro_batch_only_rounds(pico_model: Any, mak
         finetune(config(epochs=4, **extra), context)
         digests.append(hashlib.sha256((context.payload / "model.safetensors").read_bytes()).hexdigest())
     assert digests[0] == digests[1]
+
+
+def test_plain_text_has_its_share(pico_model: Any, make_context: Any, tmp_path: Path) -> None:
+    news = tmp_path / "news.jsonl"
+    news.write_text("\n".join(json.dumps({"id": str(n), "text": f"نہر کا پانی {n} " * 30}) for n in range(6)), "utf-8")
+    context = make_context("run", base=pico_model(), data=rows_file(tmp_path / "rows.jsonl", ANSWERS), news=news)
+    finetune(config(epochs=6, text={"news": "./news"}, text_shares={"news": 0.25}), context)
+    log = [json.loads(line) for line in (context.payload / "training_log.jsonl").read_text().splitlines()]
+    seen = {
+        name: sum(line["sources"].get(name, {"sequences": 0})["sequences"] for line in log)
+        for name in ("target", "news_text")
+    }
+    assert seen["news_text"] == pytest.approx(0.25 * sum(seen.values()), abs=1)
+
+
+@pytest.mark.parametrize("shares", [{"other": 0.1}, {"news": 1.0}, {"news": -0.1}])
+def test_shares_of_text_that_cannot_be(shares: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match="text_shares"):
+        config(text={"news": "./news"}, text_shares=shares)
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_old_rows_are_held_and_special_ones_learn(
+    tied: bool, pico_model: Any, make_context: Any, tmp_path: Path
+) -> None:
+    base = pico_model(tied=tied, new_rows=8)
+    context = make_context("run", base=base, data=rows_file(tmp_path / "rows.jsonl", ANSWERS))
+    finetune(config(epochs=4, embedding_rows="new"), context)
+    first = json.loads((base / "expansion.json").read_text())["first_new_id"]
+    before, after = load_model(base, "float32"), load_model(context.payload, "float32")
+    special = set(load_tokenizer(base).all_special_ids)
+    for old, new in zip(
+        (before.get_input_embeddings(), before.get_output_embeddings()),
+        (after.get_input_embeddings(), after.get_output_embeddings()),
+        strict=True,
+    ):
+        changed = set((old.weight != new.weight).any(dim=1).nonzero()[:, 0].tolist())
+        assert changed & set(range(first)) <= special
+    stop = load_tokenizer(base).convert_tokens_to_ids("<|im_end|>")
+    assert (before.get_output_embeddings().weight[stop] != after.get_output_embeddings().weight[stop]).any()

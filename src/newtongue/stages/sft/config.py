@@ -6,7 +6,7 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from newtongue.core.config import ConversationsRef, CorpusRef, ModelRef, StageConfig, operational
+from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, ModelRef, StageConfig, operational
 from newtongue.core.training import Lora
 
 
@@ -43,7 +43,7 @@ class SftConfig(StageConfig):
     """Decoupled weight decay of matrices."""
     max_grad_norm: float = Field(1.0, gt=0)
     """Gradients are clipped to this norm."""
-    chat_template: str = "keep"
+    chat_template: Literal["keep", "chatml"] | FileRef = "keep"
     """`keep` the model's own (chatml where it has none), `chatml`, or the path of a template file."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Arithmetic of forward and backward passes."""

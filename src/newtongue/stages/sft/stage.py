@@ -6,7 +6,6 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from newtongue.adapters.hf.chat import choose_template, save_template, stop_id
@@ -16,8 +15,8 @@ from newtongue.adapters.training.export import model_counts, save_model, write_l
 from newtongue.adapters.training.lora import hold_old_rows, merge_adapters, trainable_model
 from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import Plan, Settings, train
+from newtongue.core.config import FileRef
 from newtongue.core.context import Context, Outcome
-from newtongue.core.errors import DataError
 from newtongue.methods.schedule import Schedule
 from newtongue.stages.sft.config import SftConfig
 from newtongue.stages.sft.data import Conversations, Rows, rendered_rows, text_rows
@@ -33,7 +32,7 @@ def finetune(config: SftConfig, context: Context) -> Outcome:
     use_threads(config.threads)
     source = context[config.model].path
     tokenizer = load_tokenizer(source)
-    template = choose_template(tokenizer, template_text(config.chat_template))
+    template = choose_template(tokenizer, template_text(config, context))
     rows = rendered_sources(config, context, tokenizer)
     plan = training_plan(config, rows, end_of_text_id(tokenizer))
     device = pick_device(config.device)
@@ -51,18 +50,10 @@ def finetune(config: SftConfig, context: Context) -> Outcome:
     return outcome(rows, plan, Finetuned(template, log[-1], model_counts(context.payload), seconds))
 
 
-def template_text(wanted: str) -> str:
-    """Return `keep`, `chatml`, or the text of the template file that was named.
-
-    Raises:
-        DataError: The file is not there.
-    """
-    if wanted in ("keep", "chatml"):
-        return wanted
-    file = Path(wanted).expanduser()
-    if not file.is_file():
-        raise DataError("no such chat template file", place=wanted, expected="keep, chatml or the path of a file")
-    return file.read_text("utf-8")
+def template_text(config: SftConfig, context: Context) -> str:
+    """Return `keep`, `chatml`, or the text of the template file that was named."""
+    wanted = config.chat_template
+    return context[wanted].path.read_text("utf-8") if isinstance(wanted, FileRef) else wanted
 
 
 def rendered_sources(config: SftConfig, context: Context, tokenizer: Any) -> list[Rows]:
