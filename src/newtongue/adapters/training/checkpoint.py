@@ -17,6 +17,8 @@ from typing import Any
 import torch
 from safetensors.torch import load_file, save_file
 
+from newtongue.core.manifest import sync_folder
+
 TENSORS, FACTS = "state.safetensors", "trainer_state.json"
 KEEP = 2
 
@@ -40,10 +42,10 @@ def write_checkpoint(folder: Path, step: int, tensors: Mapping[str, torch.Tensor
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, draft / TENSORS)
     (draft / FACTS).write_text(json.dumps({**facts, "global_step": step}), "utf-8")
     for place in (draft / TENSORS, draft / FACTS, draft):
-        _flush(place)
+        sync_folder(place)
     shutil.rmtree(final, ignore_errors=True)
     os.rename(draft, final)
-    _flush(folder)
+    sync_folder(folder)
     for old in _finished(folder)[:-KEEP]:
         shutil.rmtree(old, ignore_errors=True)
     return final
@@ -64,11 +66,3 @@ def read_checkpoint(checkpoint: Path) -> tuple[dict[str, torch.Tensor], dict[str
 
 def _finished(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("step-*") if (path / FACTS).is_file())
-
-
-def _flush(place: Path) -> None:
-    handle = os.open(place, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

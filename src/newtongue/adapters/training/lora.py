@@ -59,10 +59,14 @@ def trained_rows(lora: Lora, source: Path, rows: int) -> list[int]:
     """
     if lora.rows != "new":
         return list(range(rows)) if lora.rows == "all" else []
+    first = first_new_row(source)
+    return [] if first is None else list(range(first, rows))
+
+
+def first_new_row(source: Path) -> int | None:
+    """Return the first embedding row that vocabulary expansion added, or None for a model that was never expanded."""
     notes = source / "expansion.json"
-    if not notes.is_file():
-        return []
-    return list(range(int(json.loads(notes.read_text("utf-8"))["first_new_id"]), rows))
+    return int(json.loads(notes.read_text("utf-8"))["first_new_id"]) if notes.is_file() else None
 
 
 def hold_old_rows(model: Any, source: Path, learn: Sequence[int] = ()) -> None:
@@ -76,11 +80,9 @@ def hold_old_rows(model: Any, source: Path, learn: Sequence[int] = ()) -> None:
         source: Directory it was loaded from.
         learn: Old rows that learn all the same, such as those of a chat template's special tokens.
     """
-    notes = source / "expansion.json"
-    if not notes.is_file():
+    first = first_new_row(source)
+    if first is None:
         return
-    first = int(json.loads(notes.read_text("utf-8"))["first_new_id"])
-
     old = torch.ones(first, dtype=torch.bool)
     old[[row for row in learn if row < first]] = False
     held = old.nonzero()[:, 0]
