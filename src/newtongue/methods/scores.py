@@ -17,10 +17,13 @@ Floats = NDArray[np.float64]
 NUMBERS = (
     *("bytes", "bits", "tokens", "words", "shortened", "spanning", "script_fraction"),
     *("in_script", "in_language", "stopped", "looped", "empty", "faithful", "correct"),
+    *("correct_norm", "correct_bytes", "contaminated", "score", "margin"),
 )
 SHARES = {
     "generation": ("faithful", "in_script", "in_language", "stopped", "looped", "empty"),
     "choice": ("correct",),
+    "cloze": ("correct",),
+    "match": ("correct", "stopped", "empty"),
 }
 """Kind of set -> yes-or-no columns reported as shares; unknown answers are left out of n."""
 
@@ -30,7 +33,7 @@ class SetTable:
     """All items of one set.
 
     Attributes:
-        kind: `text`, `control`, `answers`, `generation` or `choice`.
+        kind: `text`, `control`, `answers`, `generation`, `choice`, `cloze`, `match` or `rolling`.
         items: Key of every item, the same for every model.
         groups: Number of the group of every item, counted in order of appearance; groups are resampled whole.
         columns: Name -> one number per item, NaN where unknown.

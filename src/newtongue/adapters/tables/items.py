@@ -21,6 +21,9 @@ ITEM_SCHEMA = pa.schema(
         *[(name, pa.string()) for name in ("task", "prompt", "reference", "output")],
         ("script_fraction", pa.float64()),
         *[(n, pa.bool_()) for n in ("in_script", "in_language", "stopped", "looped", "empty", "faithful", "correct")],
+        *[(n, pa.string()) for n in ("language", "wording")],
+        *[(n, pa.bool_()) for n in ("correct_norm", "correct_bytes", "contaminated")],
+        *[(n, pa.float64()) for n in ("score", "margin")],
     ]
 )
 
