@@ -11,15 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from newtongue.adapters.hf import checkpoint as surgery
 from newtongue.adapters.hf.checkpoint import INDEX, Checkpoint, open_checkpoint, rewrite, row_blocks, write_config
-from newtongue.adapters.hf.embeddings import grow_checkpoint, grown_rows
+from newtongue.adapters.hf.embeddings import RowPlan, grow_checkpoint, grown_rows
 from newtongue.adapters.hf.pico import make_pico
-from newtongue.adapters.hf.safetensors_file import NewTensor, decode, encode, raw, read_rows, write_file
+from newtongue.adapters.hf.safetensors_file import NewTensor, decode, encode, raw, raw_rows, read_rows, write_file
+from newtongue.adapters.hf.token_ids import renumber_file, renumbered
 from newtongue.core.errors import DataError
 from newtongue.methods.embedding_init import Initialiser, mean, subword_mean
 
@@ -44,7 +45,7 @@ def grow(source: Path, target: Path, init: Initialiser, *, link: bool = False, m
     """Add rows behind the last token (id 386) and return the result."""
     before = open_checkpoint(source)
     rows = grown_rows(before.rows, 387 + init.shape[0] - 1, multiple)
-    changes, _statistics, _values = grow_checkpoint(before, init, 387, rows, str)
+    changes = grow_checkpoint(before, (init, init), RowPlan(rows, np.arange(387, 387 + init.shape[0])), str)
     rewrite(before, changes, target, link=link)
     write_config(before, target, rows)
     return open_checkpoint(target)
@@ -70,6 +71,107 @@ def test_only_vocabulary_tensors_change(layout: str, request: pytest.FixtureRequ
     if layout == "sharded":
         index = json.loads((tmp_path / "new" / INDEX).read_text("utf-8"))
         assert index["metadata"]["total_size"] == sum(tensor.size_bytes for tensor in after.tensors.values())
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.permutations(range(408)), kept=st.integers(0, 408), added=st.integers(0, 70))
+@pytest.mark.parametrize("layout", ["single", "sharded"])
+def test_an_id_map_moves_rows_byte_for_byte(
+    layout: str, request: pytest.FixtureRequest, tmp_path: Path, order: list[int], kept: int, added: int
+) -> None:
+    """Replacing and trimming: every kept row stands at its new id, new tokens fill places that are free."""
+    before, rows = open_checkpoint(request.getfixturevalue(layout)), 512
+    places = np.random.default_rng(kept).permutation(rows)
+    id_map = np.full(408, -1)
+    id_map[order[:kept]] = places[:kept]
+    new_ids = np.sort(places[kept : kept + added])
+    init = subword_mean([[5, 6]] * added, 408)
+    rewrite(before, grow_checkpoint(before, (init, init), RowPlan(rows, new_ids, id_map), str), tmp_path, link=False)
+    write_config(before, tmp_path, rows)
+    after = open_checkpoint(tmp_path)
+    for old, new in zip(before.vocabulary_tensors(), after.vocabulary_tensors(), strict=True):
+        assert new.shape == (rows, 64)
+        assert raw_rows(new, places[:kept]) == raw_rows(old, order[:kept])
+        expected = (read_rows(old)[5] + read_rows(old)[6]) / 2
+        np.testing.assert_allclose(read_rows(new)[new_ids], np.tile(expected, (added, 1)), rtol=2**-8)
+        free = np.setdiff1d(np.arange(rows), places[: kept + added])
+        np.testing.assert_allclose(read_rows(new)[free], np.tile(read_rows(old).mean(0), (len(free), 1)), atol=1e-3)
+
+
+@pytest.mark.parametrize(("id_map", "places"), [([0, 0], 1), ([0, 9], 2)])
+def test_an_id_map_that_is_no_map_is_refused(single: Path, id_map: list[int], places: int) -> None:
+    init = mean(0, 408)
+    plan = RowPlan(9, np.arange(0), np.asarray(id_map + [-1] * 406))
+    with pytest.raises(DataError, match=f"sends 2 old rows to {places} places, the highest . of 9 rows"):
+        grow_checkpoint(open_checkpoint(single), (init, init), plan, str)
+
+
+def test_special_tokens_move_with_their_rows(single: Path, tmp_path: Path) -> None:
+    before, id_map = open_checkpoint(single), np.arange(408)[::-1]
+    write_config(before, tmp_path, 512, id_map)
+    after = json.loads((tmp_path / "config.json").read_text("utf-8"))
+    assert after["eos_token_id"] == 407 - before.config["eos_token_id"]
+    (tmp_path / "generation_config.json").write_text('{"eos_token_id": [1, 3], "pad_token_id": null, "top_k": 5}')
+    renumber_file(tmp_path / "generation_config.json", id_map)
+    moved = json.loads((tmp_path / "generation_config.json").read_text("utf-8"))
+    assert moved == {"eos_token_id": [406, 404], "pad_token_id": None, "top_k": 5}
+    with pytest.raises(DataError, match="eos_token_id 1 is among the dropped tokens"):
+        renumbered({"eos_token_id": 1}, [0, -1])
+
+
+def test_two_initialisers_for_one_tied_matrix_are_refused(tmp_path: Path) -> None:
+    checkpoint = open_checkpoint(make_pico(tmp_path / "m"))
+    with pytest.raises(DataError, match="one matrix, which cannot start in two ways"):
+        grow_checkpoint(checkpoint, (mean(1, 392), mean(1, 392)), RowPlan(448, np.arange(392, 393)), str)
+
+
+def test_input_and_head_may_start_differently(single: Path, tmp_path: Path) -> None:
+    before = open_checkpoint(single)
+    makers = (subword_mean([[7]], 408), subword_mean([[9]], 408))
+    rewrite(before, grow_checkpoint(before, makers, RowPlan(408, np.asarray([387])), str), tmp_path, link=False)
+    write_config(before, tmp_path, 408)
+    after = open_checkpoint(tmp_path)
+    assert raw_rows(after.input, [387]) == raw_rows(before.input, [7])
+    assert after.head is not None and before.head is not None
+    assert raw_rows(after.head, [387]) == raw_rows(before.head, [9])
+
+
+def damaged_header(file: Path, change: object) -> None:
+    """Rewrite a header with the data left as it is."""
+    data = file.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    change(header)  # type: ignore[operator]
+    text = json.dumps(header).encode()
+    file.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda h: h["model.norm.weight"].update(shape=[63]), r"model.norm.weight: 128 bytes for shape \[63\] of BF16"),
+        (lambda h: h["model.norm.weight"].update(data_offsets=[0, 128]), "begins inside"),
+        (lambda h: h["model.norm.weight"].pop("shape"), r"the header is damaged \('shape'\)"),
+    ],
+)
+def test_a_corrupted_header_is_refused(single: Path, tmp_path: Path, change: object, message: str) -> None:
+    folder = copy(single, tmp_path / "m")
+    damaged_header(folder / "model.safetensors", change)
+    with pytest.raises(DataError, match=message):
+        open_checkpoint(folder)
+
+
+def test_an_index_that_names_a_tensor_elsewhere_is_refused(sharded: Path, tmp_path: Path) -> None:
+    folder = copy(sharded, tmp_path / "m")
+    index = json.loads((folder / INDEX).read_text("utf-8"))
+    files = sorted(set(index["weight_map"].values()))
+    index["weight_map"] = {name: files[0] for name in index["weight_map"]}
+    (folder / INDEX).write_text(json.dumps(index), "utf-8")
+    with pytest.raises(DataError, match=r"index\.json says that .* is in .*, where it is not"):
+        open_checkpoint(folder)
+    (folder / INDEX).write_text("{}", "utf-8")
+    with pytest.raises(DataError, match=r"not a valid index \('weight_map'\)"):
+        open_checkpoint(folder)
 
 
 def test_transformers_loads_both_layouts_alike(single: Path, sharded: Path, tmp_path: Path) -> None:
@@ -265,7 +367,8 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
     (source / "config.json").write_text(json.dumps({"model_type": "llama", "vocab_size": rows}))
     before = open_checkpoint(source)
     tracemalloc.start()
-    changes, *_ = grow_checkpoint(before, mean(64, rows), rows, rows + 64, str)
+    init = mean(64, rows)
+    changes = grow_checkpoint(before, (init, init), RowPlan(rows + 64, np.arange(rows, rows + 64)), str)
     rewrite(before, changes, tmp_path / "new", link=False)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()

@@ -2,22 +2,30 @@
 
     V  rows of the matrix before expansion    N  new tokens    D  hidden size
 
-W is one sparse matrix, the same for input and output embeddings, saved and readable; so it can be looked at
-("token x = 0.5 a + 0.5 b") and put onto sibling checkpoints.
+W is one sparse matrix, saved and readable; so it can be looked at ("token x = 0.5 a + 0.5 b"), bounded before the
+model runs (`methods.certificates`) and put onto sibling checkpoints. Methods that find W by similarity are in
+`methods.similarity_init`, those that learn it elsewhere; all return the `Initialiser` of this file.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.core.errors import DataError
+from newtongue.methods.sparsemax import SparseRows
 
 Floats = NDArray[np.float32]
+Ints = NDArray[np.int64]
+Spread = Literal["none", "deviation", "covariance"]
+BLOCK_ROWS = 1024
+HEWITT_NOISE = 1e-5**0.5
+"""Hewitt's factor 1e-5 on the covariance, as a factor on its square root."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,34 +39,53 @@ class Initialiser:
         data: Their weights.
         mean_share: Weight of the mean of all used rows in each new row, length N. Kept apart from W because
             written out it would have V entries per token.
-        noise: Standard deviations of the used rows added as independent normal noise; 0 adds none.
+        noise: Factor on normal noise that is added; 0 adds none.
+        noise_kind: Noise of each dimension by its own standard deviation, or by the covariance of the used rows.
         seed: Seed of the noise.
     """
 
     shape: tuple[int, int]
-    indptr: NDArray[np.int64]
-    indices: NDArray[np.int64]
+    indptr: Ints
+    indices: Ints
     data: Floats
     mean_share: Floats
     noise: float = 0.0
+    noise_kind: Spread = "deviation"
     seed: int = 0
+
+    @property
+    def spread(self) -> Spread:
+        """What has to be known of how the old rows scatter to make new ones."""
+        return self.noise_kind if self.noise else "none"
+
+    @property
+    def convex(self) -> bool:
+        """Whether every new row is an average of old rows: no negative weight, sum 1, no noise."""
+        sums = self.row_sums()
+        return not self.noise and bool((self.data >= 0).all() and np.allclose(sums, 1, atol=1e-4))
+
+    def row_sums(self) -> NDArray[np.float64]:
+        """Return the sum of each new token's weights, the mean's share included."""
+        filled = np.concatenate([[0.0], np.cumsum(self.data, dtype=np.float64)])
+        return np.asarray(filled[self.indptr[1:]] - filled[self.indptr[:-1]] + self.mean_share, np.float64)
 
     def row(self, token: int) -> list[tuple[int, float]]:
         """Return (old id, weight) of one new token, counted from 0."""
         span = slice(self.indptr[token], self.indptr[token + 1])
         return [(int(i), float(w)) for i, w in zip(self.indices[span], self.data[span], strict=True)]
 
-    def support(self) -> NDArray[np.int64]:
+    def support(self) -> Ints:
         """Return the old ids W reads, sorted: only these rows have to be in memory to apply it."""
         return np.unique(self.indices)
 
-    def rows(self, support_SD: Floats, mean_D: Floats, deviation_D: Floats, salt: int = 0) -> Floats:
+    def rows(self, support_SD: Floats, mean_D: Floats, spread: Floats, salt: int = 0) -> Floats:
         """Apply the initialiser to one matrix.
 
         Args:
             support_SD: Rows of the matrix at `support()`, in that order.
             mean_D: Mean of the used rows.
-            deviation_D: Their standard deviation per dimension.
+            spread: Their standard deviation per dimension, (D,), or a symmetric square root of their covariance,
+                (D, D), as `spread` of this object asks.
             salt: Number of the matrix (0 input, 1 output), so that noise differs between them.
 
         Returns:
@@ -66,12 +93,51 @@ class Initialiser:
         """
         columns = np.searchsorted(self.support(), self.indices)
         out: Floats = self.mean_share[:, None] * mean_D[None, :].astype(np.float32)
-        for span, block in _blocks(self, columns, support_SD):
-            out[span] += block
+        for start in range(0, len(out), BLOCK_ROWS):
+            out[start : start + BLOCK_ROWS] += _combined(self, columns, support_SD, start)
         if self.noise:
             draws = np.random.default_rng([self.seed, salt]).standard_normal(out.shape, np.float32)
-            out += np.float32(self.noise) * deviation_D.astype(np.float32) * draws
+            scaled = draws @ spread if self.noise_kind == "covariance" else draws * spread.astype(np.float32)
+            out += np.float32(self.noise) * scaled
         return out
+
+
+@dataclass(frozen=True, slots=True)
+class DenseRows:
+    """Rows that no matrix W made (a hypernetwork, distillation): one array for one matrix.
+
+    Attributes:
+        values: New rows, (N, D).
+    """
+
+    values: Floats
+
+    @property
+    def spread(self) -> Spread:
+        """Nothing has to be known of the old rows."""
+        return "none"
+
+    @property
+    def convex(self) -> bool:
+        """No row is known to be an average of old ones."""
+        return False
+
+    def support(self) -> Ints:
+        """Return no ids."""
+        return np.zeros(0, np.int64)
+
+    def rows(self, support_SD: Floats, mean_D: Floats, spread: Floats, salt: int = 0) -> Floats:
+        """Return the rows; a bias of the output layer, which has one column, starts at its mean.
+
+        Args:
+            support_SD: Not read.
+            mean_D: Mean of the used rows; its width says which matrix is asked for.
+            spread: Not read.
+            salt: Not read.
+        """
+        if len(mean_D) == self.values.shape[1]:
+            return self.values
+        return np.tile(mean_D.astype(np.float32), (len(self.values), 1))
 
 
 def subword_mean(pieces: Sequence[Sequence[int]], rows: int) -> Initialiser:
@@ -94,19 +160,14 @@ def subword_mean(pieces: Sequence[Sequence[int]], rows: int) -> Initialiser:
     Source: Gee et al. 2022 (arXiv 2402.09977), fast vocabulary transfer, eq. 1; pieces come from the tokenizer's
     own merges, not from re-encoding the token's printed form as the reference does.
     """
-    indptr: list[int] = [0]
-    indices: list[int] = []
-    data: list[float] = []
+    found = []
     for number, spelling in enumerate(pieces):
         if not spelling or not all(0 <= i < rows for i in spelling):
             raise DataError(
                 f"new token {number} is spelt by {list(spelling)}", expected=f"one or more ids below {rows}"
             )
-        times = Counter(spelling)
-        indices.extend(times)
-        data.extend(count / len(spelling) for count in times.values())
-        indptr.append(len(indices))
-    return _initialiser(len(pieces), rows, (indptr, indices, data), mean_share=0.0)
+        found.append({old: count / len(spelling) for old, count in Counter(spelling).items()})
+    return from_mixtures(found, rows)
 
 
 def mean(tokens: int, rows: int) -> Initialiser:
@@ -116,46 +177,150 @@ def mean(tokens: int, rows: int) -> Initialiser:
 
     Source: Hewitt 2021, "Initializing new word embeddings for pretrained language models", without the noise.
     """
-    return _initialiser(tokens, rows, ([0] * (tokens + 1), [], []), mean_share=1.0)
+    return replace(from_mixtures([{}] * tokens, rows), mean_share=np.ones(tokens, np.float32))
 
 
-def random_normal(tokens: int, rows: int, seed: int, spread: float = 1.0) -> Initialiser:
+def mean_noise(tokens: int, rows: int, seed: int, noise: float = 0.1) -> Initialiser:
+    """Start every new token at the mean row plus a little noise, so that no two start alike.
+
+    Args:
+        tokens: N.
+        rows: V.
+        seed: Seed of the draws.
+        noise: Factor on each dimension's standard deviation.
+
+    Source: Hewitt 2021; rows that start equal stay close for long (Token initialisation, arXiv 2604.02324).
+    """
+    return replace(mean(tokens, rows), noise=noise, seed=seed)
+
+
+def random_normal(tokens: int, rows: int, seed: int, noise: float = 1.0) -> Initialiser:
     """Start every new token at a draw around the mean row, each dimension with its own standard deviation.
 
     Args:
         tokens: N.
         rows: V.
         seed: Seed of the draws.
-        spread: Factor on the standard deviations.
+        noise: Factor on the standard deviations.
 
-    Source: Hewitt 2021; the covariance is taken as diagonal, so that it costs O(V D) instead of O(V D^2).
+    Source: the random rows of Minixhofer et al. 2022 (arXiv 2112.06598, section 4.2), mean and spread of the old ones.
     """
-    base = mean(tokens, rows)
-    return Initialiser(base.shape, base.indptr, base.indices, base.data, base.mean_share, spread, seed)
+    return mean_noise(tokens, rows, seed, noise)
 
 
-def _initialiser(
-    tokens: int, rows: int, csr: tuple[list[int], list[int], list[float]], mean_share: float
-) -> Initialiser:
-    indptr, indices, data = csr
+def multivariate_normal(tokens: int, rows: int, seed: int, noise: float = HEWITT_NOISE) -> Initialiser:
+    """Start every new token at a draw from the normal distribution of the old rows, shrunk towards its mean.
+
+    Args:
+        tokens: N.
+        rows: V.
+        seed: Seed of the draws.
+        noise: Factor on the square root of the covariance.
+
+    Source: Hewitt 2021, "Initializing new word embeddings for pretrained language models"; Yamaguchi et al. 2024
+    (arXiv 2407.05841) find it on a par with elaborate methods after training. The square root of the covariance is
+    symmetric, so it exists also where a Cholesky factor does not.
+    """
+    return replace(mean_noise(tokens, rows, seed, noise), noise_kind="covariance")
+
+
+def lexical(names: Sequence[bytes], old: Mapping[bytes, int], rows: int) -> Initialiser:
+    """Start each new token at the row of an old token with the same text; other tokens get an empty row.
+
+    Equal bytes come first, then equal text apart from white space around it and case.
+
+    Args:
+        names: Bytes of each new token.
+        old: Bytes of each old token -> its id.
+        rows: V.
+
+    Source: the lexical baseline of Minixhofer et al. 2024 (arXiv 2405.07883, section 5); loose matches as in FOCUS
+    (Dobler and de Melo 2023, arXiv 2305.14481, section 3.1).
+    """
+    loose: dict[str, int] = {}
+    for text, number in sorted(old.items(), key=lambda item: item[1]):
+        loose.setdefault(_loose(text), number)
+    loose.pop("", None)
+    found = [old.get(name, loose.get(_loose(name))) for name in names]
+    return from_mixtures([{} if number is None else {number: 1.0} for number in found], rows)
+
+
+def _loose(name: bytes) -> str:
+    try:
+        return name.decode().strip().casefold()
+    except UnicodeDecodeError:
+        return ""
+
+
+def from_mixtures(mixtures: Sequence[Mapping[int, float]], rows: int) -> Initialiser:
+    """Return the initialiser whose W has these weights by old id in each row."""
+    counts = [len(mixture) for mixture in mixtures]
     return Initialiser(
-        shape=(tokens, rows),
-        indptr=np.asarray(indptr, np.int64),
-        indices=np.asarray(indices, np.int64),
-        data=np.asarray(data, np.float32),
-        mean_share=np.full(tokens, mean_share, np.float32),
+        shape=(len(mixtures), rows),
+        indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
+        indices=np.asarray([i for mixture in mixtures for i in mixture], np.int64),
+        data=np.asarray([w for mixture in mixtures for w in mixture.values()], np.float32),
+        mean_share=np.zeros(len(mixtures), np.float32),
     )
 
 
-def _blocks(init: Initialiser, columns: NDArray[np.int64], support_SD: Floats) -> Iterator[tuple[slice, Floats]]:
-    tokens, step = init.shape[0], 1024
-    for start in range(0, tokens, step):
-        stop = min(start + step, tokens)
-        first, last = int(init.indptr[start]), int(init.indptr[stop])
-        if first == last:
-            continue
-        weighted = support_SD[columns[first:last]].astype(np.float32) * init.data[first:last, None]
-        sums = np.zeros((stop - start, support_SD.shape[1]), np.float32)
-        owner = np.repeat(np.arange(stop - start), np.diff(init.indptr[start : stop + 1]))
-        np.add.at(sums, owner, weighted)
-        yield slice(start, stop), sums
+def from_sparse(found: SparseRows, columns: Ints, rows: int) -> Initialiser:
+    """Return the initialiser whose W has these weights over some candidate tokens.
+
+    Args:
+        found: Weights by number of candidate.
+        columns: Old id of each candidate.
+        rows: V.
+    """
+    tokens = len(found.indptr) - 1
+    return Initialiser((tokens, rows), found.indptr, columns[found.indices], found.data, np.zeros(tokens, np.float32))
+
+
+def empty_tokens(init: Initialiser) -> Ints:
+    """Return the new tokens nothing was found for, counted from 0."""
+    return np.flatnonzero((np.diff(init.indptr) == 0) & (init.mean_share == 0) & (init.noise == 0))
+
+
+def with_fallback(init: Initialiser, other: Initialiser) -> tuple[Initialiser, int]:
+    """Fill the tokens nothing was found for from another initialiser; return how many they were as well.
+
+    Args:
+        init: May have empty rows.
+        other: Has none; its noise is not taken over.
+    """
+    tokens = empty_tokens(init)
+    if not len(tokens):
+        return init, 0
+    empty = set(tokens.tolist())
+    chosen = [other if number in empty else init for number in range(init.shape[0])]
+    mixtures = [dict(source.row(number)) for number, source in enumerate(chosen)]
+    share = init.mean_share.copy()
+    share[tokens] = other.mean_share[tokens]
+    filled = from_mixtures(mixtures, init.shape[1])
+    return replace(init, indptr=filled.indptr, indices=filled.indices, data=filled.data, mean_share=share), len(tokens)
+
+
+def mixed_with_mean(init: Initialiser, share: float) -> Initialiser:
+    """Move every new row some way towards the mean row: (1 - share) W + share / V.
+
+    As an output row this takes probability from the new tokens that lean on frequent old ones.
+
+    Args:
+        init: The initialiser.
+        share: In [0, 1].
+
+    Source: ours; see `certificates.kl_bound`.
+    """
+    kept = np.float32(1 - share)
+    return replace(init, data=init.data * kept, mean_share=init.mean_share * kept + np.float32(share))
+
+
+def _combined(init: Initialiser, columns: Ints, support_SD: Floats, start: int) -> Floats:
+    """Return the weighted sums of one block of rows: a product with a sparse matrix."""
+    from scipy.sparse import csr_array
+
+    stop = min(start + BLOCK_ROWS, init.shape[0])
+    first, last = int(init.indptr[start]), int(init.indptr[stop])
+    shape = (stop - start, len(support_SD))
+    block = csr_array((init.data[first:last], columns[first:last], init.indptr[start : stop + 1] - first), shape=shape)
+    return np.asarray(block @ support_SD.astype(np.float32, copy=False), np.float32)

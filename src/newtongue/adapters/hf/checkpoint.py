@@ -8,13 +8,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from newtongue.adapters.hf.safetensors_file import NewTensor, Tensor, raw, read_header, write_file
+import numpy as np
+from numpy.typing import NDArray
+
+from newtongue.adapters.hf.safetensors_file import NewTensor, Span, Tensor, raw, read_header, write_file
+from newtongue.adapters.hf.token_ids import renumbered, write_json
 from newtongue.core.errors import DataError
 
 INDEX = "model.safetensors.index.json"
@@ -154,14 +158,22 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         DataError: No safetensors weights, no config, or a shard is missing or cut off.
     """
-    files, sharded = _weight_files(folder)
+    places = _weight_places(folder)
+    files = sorted(set(places.values())) if places else [folder / SINGLE]
     tensors: dict[str, Tensor] = {}
     metadata = {}
     for file in files:
         found, facts = read_header(file)
         tensors.update(found)
         metadata[file.name] = facts
-    return Checkpoint(folder, tuple(files), tensors, metadata, read_config(folder), sharded)
+    absent = [name for name, file in places.items() if name not in tensors or tensors[name].file != file]
+    if absent:
+        raise DataError(
+            f"{INDEX} says that {absent[0]} is in {places[absent[0]].name}, where it is not",
+            place=str(folder),
+            fix="download the whole model, index and shards of one revision",
+        )
+    return Checkpoint(folder, tuple(files), tensors, metadata, read_config(folder), bool(places))
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -175,15 +187,21 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise DataError(f"not valid JSON ({error})", place=str(file)) from None
 
 
-def _weight_files(folder: Path) -> tuple[list[Path], bool]:
+def _weight_places(folder: Path) -> dict[str, Path]:
+    """Return the file of every tensor from the index; nothing where the weights are one file."""
     if (folder / INDEX).is_file():
-        names = sorted(set(json.loads((folder / INDEX).read_text("utf-8"))["weight_map"].values()))
-        missing = [name for name in names if not (folder / name).is_file()]
+        try:
+            listed = json.loads((folder / INDEX).read_text("utf-8"))["weight_map"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(
+                f"not a valid index ({error})", place=str(folder / INDEX), fix="download it again"
+            ) from None
+        missing = [name for name in sorted(set(listed.values())) if not (folder / name).is_file()]
         if missing:
             raise DataError(f"shard {missing[0]} is missing", place=str(folder), fix="download the whole model")
-        return [folder / name for name in names], True
+        return {name: folder / file for name, file in listed.items()}
     if (folder / SINGLE).is_file():
-        return [folder / SINGLE], False
+        return {}
     pickled = sorted(path.name for path in folder.glob("*.bin")) + sorted(path.name for path in folder.glob("*.pt"))
     if pickled:
         raise DataError(
@@ -234,10 +252,15 @@ def rewrite(checkpoint: Checkpoint, changes: Mapping[str, NewTensor], target: Pa
             link_or_copy(file, target / file.name, link=link)
             total += sum(tensor.size_bytes for tensor in here.values())
             continue
-        new = {name: changes.get(name) or NewTensor(t.dtype, t.shape, blocks(t)) for name, t in here.items()}
+        new = {name: changes.get(name) or unchanged(tensor) for name, tensor in here.items()}
         total += write_file(target / file.name, new, checkpoint.metadata[file.name])
     if checkpoint.sharded:
         _write_index(checkpoint, target, total)
+
+
+def unchanged(tensor: Tensor) -> NewTensor:
+    """Return a tensor to be written as it stands."""
+    return NewTensor(tensor.dtype, tensor.shape, [Span(tensor.file, tensor.start, tensor.size_bytes)])
 
 
 def _write_index(checkpoint: Checkpoint, target: Path, total_bytes: int) -> None:
@@ -259,11 +282,20 @@ def link_or_copy(source: Path, target: Path, *, link: bool) -> None:
     shutil.copyfile(real, target)
 
 
-def write_config(checkpoint: Checkpoint, target: Path, rows: int) -> None:
-    """Write `config.json` with the new number of embedding rows, wherever the source states it."""
+def write_config(
+    checkpoint: Checkpoint, target: Path, rows: int, id_map: Sequence[int] | NDArray[np.int64] | None = None
+) -> None:
+    """Write `config.json` with the new number of embedding rows, wherever the source states it.
+
+    Args:
+        checkpoint: The source.
+        target: Folder to write to.
+        rows: Rows of the new matrices.
+        id_map: New id of each old row, -1 where it was dropped; special tokens the config names move with it.
+    """
     config = json.loads(json.dumps(checkpoint.config))
     for part in (config, config.get("text_config")):
         if isinstance(part, dict) and ("vocab_size" in part or part is not config):
             part["vocab_size"] = rows
     config.setdefault("vocab_size", rows) if "text_config" not in config else None
-    (target / "config.json").write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    write_json(target / "config.json", config if id_map is None else renumbered(config, id_map))

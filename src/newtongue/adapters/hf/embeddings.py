@@ -1,27 +1,89 @@
-"""Grow the embedding matrices of a checkpoint: old rows keep their bytes, new rows come from an initialiser."""
+"""Change the rows of a checkpoint's embedding matrices: old rows keep their bytes, an initialiser makes new ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from functools import cached_property
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.adapters.hf.checkpoint import Checkpoint, row_blocks
-from newtongue.adapters.hf.safetensors_file import Floats, NewTensor, Tensor, encode, gather_rows, raw, read_rows
+from newtongue.adapters.hf.safetensors_file import (
+    Floats,
+    NewTensor,
+    Span,
+    Tensor,
+    encode,
+    gather_rows,
+    raw_rows,
+    read_rows,
+)
 from newtongue.core.errors import DataError
+
+Ids = NDArray[np.int64]
+Spread = Literal["none", "deviation", "covariance"]
 
 
 class RowMaker(Protocol):
-    """Makes new rows out of old ones (an `Initialiser` of `methods.embedding_init`)."""
+    """Makes new rows out of old ones (an initialiser of `methods`)."""
 
-    def support(self) -> NDArray[np.int64]:
+    @property
+    def spread(self) -> Spread:
+        """What it has to know of how the old rows scatter."""
+
+    def support(self) -> Ids:
         """Return the old ids it reads, sorted."""
 
-    def rows(self, support_SD: Floats, mean_D: Floats, deviation_D: Floats, salt: int) -> Floats:
+    def rows(self, support_SD: Floats, mean_D: Floats, spread: Floats, salt: int) -> Floats:
         """Return the new rows of one matrix from its rows at `support()`, their mean and their spread."""
+
+
+@dataclass(frozen=True)
+class RowPlan:
+    """Which rows a matrix gets.
+
+    Attributes:
+        rows: How many.
+        new_ids: Ids of the new tokens, ascending, in the order in which initialisers make their rows.
+        id_map: New id of each old row, -1 where it is dropped; None leaves every old row where it is.
+        used: Ids of the old matrix that tokens have; other rows are padding and count for no statistic. None
+            takes all below the first new id.
+    """
+
+    rows: int
+    new_ids: Ids
+    id_map: Ids | None = None
+    used: Ids | None = None
+
+    @cached_property
+    def old_of(self) -> Ids | None:
+        """The old row behind each new one, -1 where there is none; None when no row moves.
+
+        Raises:
+            DataError: Two old rows go to one place, or beyond the end.
+        """
+        if self.id_map is None:
+            return None
+        kept = np.flatnonzero(self.id_map >= 0)
+        places = self.id_map[kept]
+        if len(np.unique(places)) < len(places) or (len(places) and places.max() >= self.rows):
+            raise DataError(
+                f"the id map sends {len(places):,} old rows to {len(np.unique(places)):,} places, "
+                f"the highest {places.max():,} of {self.rows:,} rows",
+                expected="one new id below the number of rows for each kept row",
+            )
+        old = np.full(self.rows, -1, np.int64)
+        old[places] = kept
+        return old
+
+    def used_rows(self, rows: int) -> Ids:
+        """Return the ids that count among a matrix's old rows."""
+        first = int(self.new_ids[0]) if len(self.new_ids) and self.id_map is None else rows
+        used = np.arange(min(first, rows)) if self.used is None else self.used
+        return used[used < rows]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +91,12 @@ class RowStatistics:
     """Mean and spread of the used rows of one matrix.
 
     Attributes:
-        mean: Mean row, length D.
-        deviation: Standard deviation per dimension, length D.
-        norms: Euclidean norm of every row, used or not.
+        mean: Mean row.
+        spread: Standard deviation per dimension, a square root of the covariance, or nothing.
     """
 
     mean: Floats
-    deviation: Floats
-    norms: Floats
+    spread: Floats
 
 
 def grown_rows(rows: int, last_id: int, multiple: int) -> int:
@@ -50,38 +110,95 @@ def grown_rows(rows: int, last_id: int, multiple: int) -> int:
     return rows if needed <= rows else -(-needed // multiple) * multiple
 
 
-def row_statistics(tensor: Tensor, used: NDArray[np.int64], name_of: Callable[[int], str]) -> RowStatistics:
-    """Measure the rows of a matrix in one pass over its blocks.
+def grow_checkpoint(
+    checkpoint: Checkpoint, makers: tuple[RowMaker, RowMaker], plan: RowPlan, name_of: Callable[[int], str]
+) -> dict[str, NewTensor]:
+    """Return the tensors that change when rows are added, moved or dropped.
+
+    Each matrix gets its new rows from its own old ones; a tied matrix is done once. A bias of the output layer
+    follows the head. Everything is computed and checked here; bytes are read again when the tensors are written.
+
+    Args:
+        checkpoint: The source.
+        makers: Initialisers of the input and of the output matrix.
+        plan: Which rows there will be.
+        name_of: Names the token of an old id, for messages.
+
+    Raises:
+        DataError: Matrices of different heights, tied matrices with two initialisers, or a row that is not finite.
+    """
+    tensors = checkpoint.vocabulary_tensors()
+    _refuse_uneven(checkpoint, tensors)
+    if checkpoint.tied and makers[0] is not makers[1]:
+        raise DataError(
+            "input and output embeddings are one matrix, which cannot start in two ways",
+            place=str(checkpoint.folder),
+            fix="leave out init.head",
+        )
+    changes, _checked = {}, plan.old_of
+    for salt, tensor in enumerate(tensors):
+        maker = makers[0] if tensor is checkpoint.input else makers[1]
+        statistics = row_statistics(tensor, plan.used_rows(tensor.shape[0]), name_of, maker.spread)
+        values = fit_rows(tensor, maker, statistics, 0 if checkpoint.tied else salt)
+        changes[tensor.name] = replaced(tensor, plan, values, statistics.mean)
+    return changes
+
+
+def row_statistics(
+    tensor: Tensor, used: Ids, name_of: Callable[[int], str], spread: Spread = "deviation"
+) -> RowStatistics:
+    """Measure the used rows of a matrix in one pass over its blocks.
 
     Args:
         tensor: An embedding matrix (or the bias of an output layer, as a column).
         used: Ids that tokens have; other rows are padding and do not count.
         name_of: Names the token of an id, for messages.
+        spread: What to measure beside the mean.
 
     Raises:
         DataError: A used row is not finite.
     """
-    is_used = np.zeros(tensor.shape[0], bool)
-    is_used[used[used < tensor.shape[0]]] = True
-    total, squares = np.zeros(tensor.shape[1:]), np.zeros(tensor.shape[1:])
-    norms = np.zeros(tensor.shape[0], np.float32)
+    weights = np.zeros(tensor.shape[0], np.float32)
+    weights[used] = 1
+    width = int(np.prod(tensor.shape[1:], dtype=np.int64))
+    total = np.zeros(width)
+    squares = np.zeros((width, width) if spread == "covariance" else width)
     for first, last in row_blocks(tensor):
-        block = read_rows(tensor, first, last).astype(np.float64)
-        _refuse_bad_rows(tensor, block, is_used[first:last], lambda row, first=first: name_of(first + row))
-        norms[first:last] = np.sqrt((block.reshape(last - first, -1) ** 2).sum(1))
-        chosen = block[is_used[first:last]]
-        total += chosen.sum(0)
-        squares += (chosen**2).sum(0)
-    count = max(1, int(is_used.sum()))
+        block = read_rows(tensor, first, last).reshape(last - first, width)
+        some = weights[first:last]
+        sums = some @ block
+        if not np.isfinite(sums).all():
+            _refuse_bad_rows(tensor, block, some > 0, lambda row, first=first: name_of(first + row))
+            sums = block[some > 0].astype(np.float64).sum(0)
+        total += sums
+        if spread != "none":
+            squares += _squares(block[some > 0], spread)
+    count = max(1, len(used))
     mean = total / count
-    deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    return RowStatistics(mean.astype(np.float32), deviation.astype(np.float32), norms)
+    return RowStatistics(_shaped(mean, tensor), _spread(mean, squares / count, spread))
 
 
-def _refuse_bad_rows(
-    tensor: Tensor, block: NDArray[np.float64], used: NDArray[np.bool_], name_of: Callable[[int], str]
-) -> None:
-    bad = np.flatnonzero(~np.isfinite(block.reshape(len(block), -1)).all(1) & used)
+def _squares(block: Floats, spread: Spread) -> NDArray[np.float64]:
+    wide = block.astype(np.float64)
+    return wide.T @ wide if spread == "covariance" else (wide**2).sum(0)  # type: ignore[no-any-return]
+
+
+def _spread(mean: NDArray[np.float64], squares: NDArray[np.float64], spread: Spread) -> Floats:
+    """Return deviations, or R with R R' the covariance (its symmetric square root, which always exists)."""
+    if spread == "none":
+        return np.zeros(0, np.float32)
+    if spread == "deviation":
+        return np.sqrt(np.maximum(squares - mean**2, 0)).astype(np.float32)
+    values, vectors = np.linalg.eigh(squares - np.outer(mean, mean))
+    return ((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T).astype(np.float32)
+
+
+def _shaped(mean: NDArray[np.float64], tensor: Tensor) -> Floats:
+    return mean.astype(np.float32).reshape(tensor.shape[1:])
+
+
+def _refuse_bad_rows(tensor: Tensor, block: Floats, used: NDArray[np.bool_], name_of: Callable[[int], str]) -> None:
+    bad = np.flatnonzero(~np.isfinite(block).all(1) & used)
     if len(bad):
         raise DataError(
             f"{tensor.name}: the row of token {name_of(int(bad[0]))} is not finite",
@@ -94,35 +211,54 @@ def fit_rows(tensor: Tensor, init: RowMaker, statistics: RowStatistics, salt: in
     """Compute the new rows of one matrix in fp32."""
     ids = init.support()
     old = gather_rows(tensor, ids).reshape(len(ids), statistics.mean.size)
-    made = init.rows(old, statistics.mean.reshape(-1), statistics.deviation.reshape(-1), salt)
+    made = init.rows(old, statistics.mean.reshape(-1), statistics.spread, salt)
     return made.reshape(-1, *tensor.shape[1:])
 
 
-def grown(tensor: Tensor, rows: int, first_new: int, values: Floats, padding: Floats) -> NewTensor:
-    """Return a matrix with more rows; rows that are neither new nor beyond the old end keep their bytes.
+def replaced(tensor: Tensor, plan: RowPlan, values: Floats, padding: Floats) -> NewTensor:
+    """Return a matrix with the planned rows; those that come from old rows keep their bytes.
 
     Args:
         tensor: The old matrix.
-        rows: Rows it gets.
-        first_new: Id of the first new token.
-        values: New rows in fp32; they may lie on padding rows of the old matrix.
-        padding: Row for ids beyond the new tokens and beyond the old matrix (they stay in the softmax).
+        plan: Which rows there will be.
+        values: New rows in fp32; without an id map they may lie on padding rows of the old matrix.
+        padding: Row for ids that are neither old nor new (they stay in the softmax).
     """
-    return NewTensor(tensor.dtype, (rows, *tensor.shape[1:]), _grown_blocks(tensor, rows, first_new, values, padding))
+    return NewTensor(tensor.dtype, (plan.rows, *tensor.shape[1:]), _stretches(tensor, plan, values, padding))
 
 
-def _grown_blocks(tensor: Tensor, rows: int, first_new: int, values: Floats, padding: Floats) -> Iterator[bytes]:
-    pad, width = encode(padding, tensor.dtype), tensor.row_bytes
-    last_new = first_new + len(values)
-    for first, last in row_blocks(tensor, rows):
-        old_end = min(last, tensor.shape[0])
-        block = bytearray(raw(tensor, first, old_end) if old_end > first else b"")
-        block += pad * (last - max(first, old_end))
-        low, high = max(first, first_new), min(last, last_new)
-        if low < high:
-            made = encode(values[low - first_new : high - first_new], tensor.dtype)
-            block[(low - first) * width : (high - first) * width] = made
-        yield bytes(block)
+def _stretches(tensor: Tensor, plan: RowPlan, values: Floats, padding: Floats) -> Iterator[bytes | Span]:
+    """Yield the rows that stay in place as one stretch of the old file, the others in blocks."""
+    kept = 0
+    if plan.id_map is None:
+        kept = min([tensor.shape[0], *plan.new_ids[:1].tolist()])
+        yield Span(tensor.file, tensor.start, kept * tensor.row_bytes)
+    pad = encode(padding, tensor.dtype)
+    for first, last in row_blocks(tensor, plan.rows - kept):
+        yield _block(tensor, plan, values, pad, (kept + first, kept + last))
+
+
+def _block(tensor: Tensor, plan: RowPlan, values: Floats, pad: bytes, rows: tuple[int, int]) -> bytes:
+    first, last = rows
+    old = np.arange(first, last) if plan.old_of is None else plan.old_of[first:last]
+    is_old = (old >= 0) & (old < tensor.shape[0])
+    block = np.tile(np.frombuffer(pad, np.uint8), (last - first, 1))
+    block[is_old] = np.frombuffer(raw_rows(tensor, old[is_old]), np.uint8).reshape(-1, tensor.row_bytes)
+    low, high = np.searchsorted(plan.new_ids, [first, last])
+    made = np.frombuffer(encode(values[low:high], tensor.dtype), np.uint8).reshape(-1, tensor.row_bytes)
+    block[plan.new_ids[low:high] - first] = made
+    return block.tobytes()
+
+
+def _refuse_uneven(checkpoint: Checkpoint, tensors: list[Tensor]) -> None:
+    _refuse_further_tables(checkpoint)
+    uneven = [tensor for tensor in tensors if tensor.shape[0] != checkpoint.rows]
+    if uneven:
+        raise DataError(
+            f"{uneven[0].name} has {uneven[0].shape[0]:,} rows and {checkpoint.input.name} {checkpoint.rows:,}",
+            place=str(checkpoint.folder),
+            fix="repair the checkpoint before expanding it",
+        )
 
 
 def _refuse_further_tables(checkpoint: Checkpoint) -> None:
@@ -136,33 +272,3 @@ def _refuse_further_tables(checkpoint: Checkpoint) -> None:
                 place=str(checkpoint.folder),
                 fix="start from a model with one input and one output embedding, or leave out the tokenizer stage",
             )
-
-
-def grow_checkpoint(
-    checkpoint: Checkpoint, init: RowMaker, first_new: int, rows: int, name_of: Callable[[int], str]
-) -> tuple[dict[str, NewTensor], RowStatistics, Floats]:
-    """Return the tensors that change when tokens are added, statistics of the input matrix, and its new rows.
-
-    Input and output matrices get the same W, each from its own old rows; a tied matrix is done once.
-
-    Raises:
-        DataError: Matrices of different heights, or a row that is not finite.
-    """
-    tensors = checkpoint.vocabulary_tensors()
-    _refuse_further_tables(checkpoint)
-    uneven = [tensor for tensor in tensors if tensor.shape[0] != checkpoint.rows]
-    if uneven:
-        raise DataError(
-            f"{uneven[0].name} has {uneven[0].shape[0]:,} rows and {checkpoint.input.name} {checkpoint.rows:,}",
-            place=str(checkpoint.folder),
-            fix="repair the checkpoint before expanding it",
-        )
-    used = np.asarray([i for i in range(first_new) if i < checkpoint.rows], np.int64)
-    changes, first = {}, None
-    for salt, tensor in enumerate(tensors):
-        statistics = row_statistics(tensor, used, name_of)
-        values = fit_rows(tensor, init, statistics, 0 if checkpoint.tied else salt)
-        changes[tensor.name] = grown(tensor, rows, first_new, values, statistics.mean)
-        first = first or (statistics, values)
-    assert first is not None
-    return changes, *first

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import mmap
+import os
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,8 @@ Floats = NDArray[np.float32]
 STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """Floating-point types that can be read and written, with the numpy type of their bytes."""
 ALIGNMENT = 8
+COPY_BYTES = 16 * 1024 * 1024
+"""Bytes asked of the kernel at a time when a stretch is copied as it stands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +61,33 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
+class Span:
+    """A stretch of a file that is copied as it stands.
+
+    Attributes:
+        file: The file.
+        start: Position of the first byte.
+        size_bytes: Length.
+    """
+
+    file: Path
+    start: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class NewTensor:
     """One tensor to be written.
 
     Attributes:
         dtype: Type as safetensors names it.
         shape: Its dimensions.
-        blocks: Its bytes, in order, in blocks of bounded size.
+        blocks: Its bytes, in order, in blocks of bounded size, or as stretches of a file.
     """
 
     dtype: str
     shape: tuple[int, ...]
-    blocks: Iterable[bytes]
+    blocks: Iterable[bytes | Span]
 
 
 def read_header(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -88,7 +107,11 @@ def read_header(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             f"not a safetensors file ({error})", place=str(file), fix="download or convert the model again"
         ) from None
     metadata = header.pop("__metadata__", {})
-    tensors = {name: _tensor(name, entry, file, 8 + length) for name, entry in header.items()}
+    try:
+        tensors = {name: _tensor(name, entry, file, 8 + length) for name, entry in header.items()}
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"the header is damaged ({error})", place=str(file), fix="download it again") from None
+    _check_layout(tensors, file, 8 + length)
     needed = max((t.start + t.size_bytes for t in tensors.values()), default=0)
     if file.stat().st_size < needed:
         raise DataError(
@@ -103,6 +126,21 @@ def _tensor(name: str, entry: Mapping[str, object], file: Path, base: int) -> Te
     first, last = entry["data_offsets"]  # type: ignore[misc]
     shape = tuple(entry["shape"])  # type: ignore[arg-type]
     return Tensor(name, file, str(entry["dtype"]), shape, base + first, last - first)
+
+
+def _check_layout(tensors: Mapping[str, Tensor], file: Path, base: int) -> None:
+    """Refuse a header whose tensors overlap, begin before the data or do not fill their shapes."""
+    at, previous = base, ""
+    for name, tensor in sorted(tensors.items(), key=lambda item: (item[1].start, item[1].size_bytes)):
+        width = WIDTH.get(tensor.dtype)
+        problem = ""
+        if width is not None and prod(tensor.shape) * width != tensor.size_bytes * 8:
+            problem = f"{name}: {tensor.size_bytes:,} bytes for shape {list(tensor.shape)} of {tensor.dtype}"
+        elif tensor.start < at:
+            problem = f"{name} begins inside {previous or 'the header'}"
+        if problem:
+            raise DataError(f"the header is damaged ({problem})", place=str(file), fix="download it again")
+        at, previous = tensor.start + tensor.size_bytes, name
 
 
 @lru_cache(maxsize=64)
@@ -127,10 +165,17 @@ def read_rows(tensor: Tensor, first_row: int = 0, last_row: int | None = None) -
     return values.reshape(-1, *tensor.shape[1:]) if tensor.shape else values
 
 
+def raw_rows(tensor: Tensor, rows: Sequence[int] | NDArray[np.int64]) -> bytes:
+    """Return the stored bytes of chosen rows, one after the other; only their pages are touched."""
+    state = tensor.file.stat()
+    memory = _mapped(str(tensor.file), state.st_mtime_ns, state.st_size)
+    stored = np.ndarray((tensor.shape[0], tensor.row_bytes), np.uint8, memory, tensor.start)
+    return stored[np.asarray(rows, np.int64)].tobytes()
+
+
 def gather_rows(tensor: Tensor, rows: Sequence[int] | NDArray[np.int64]) -> Floats:
     """Return chosen rows in fp32; only their pages are touched."""
-    picked = b"".join(raw(tensor, int(row), int(row) + 1) for row in rows)
-    return decode(picked, tensor).reshape(len(rows), *tensor.shape[1:])
+    return decode(raw_rows(tensor, rows), tensor).reshape(len(rows), *tensor.shape[1:])
 
 
 def decode(data: bytes, tensor: Tensor) -> Floats:
@@ -182,10 +227,33 @@ def write_file(file: Path, tensors: Mapping[str, NewTensor], metadata: Mapping[s
     with open(file, "wb") as stream:
         stream.write(struct.pack("<Q", len(text)) + text)
         for name, tensor in tensors.items():
-            written = sum(stream.write(block) for block in tensor.blocks)
+            written = sum(_write(stream, block) for block in tensor.blocks)
             if written != sizes[name]:
                 raise DataError(f"{name}: {written:,} bytes for shape {tensor.shape}, {sizes[name]:,} expected")
     return at
+
+
+def _write(stream: BinaryIO, block: bytes | Span) -> int:
+    if not isinstance(block, Span):
+        return stream.write(block)
+    stream.flush()
+    with open(block.file, "rb") as source:
+        left = block.size_bytes
+        while left and (copied := _copy(source, stream, block.start + block.size_bytes - left, left)):
+            left -= copied
+    return block.size_bytes - left
+
+
+def _copy(source: BinaryIO, target: BinaryIO, start: int, size: int) -> int:
+    """Copy some bytes inside the kernel where it can, and say how many."""
+    count = min(size, COPY_BYTES)
+    try:
+        return os.sendfile(target.fileno(), source.fileno(), start, count)
+    except OSError:
+        source.seek(start)
+        written = target.write(source.read(count))
+        target.flush()
+        return written
 
 
 WIDTH = {

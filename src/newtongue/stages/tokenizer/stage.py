@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
 from newtongue.adapters.hf.checkpoint import Checkpoint, open_checkpoint, rewrite, write_config
-from newtongue.adapters.hf.embeddings import grow_checkpoint, grown_rows
+from newtongue.adapters.hf.embeddings import RowPlan, grow_checkpoint, grown_rows
 from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer, save_tokenizer, token_text, unreachable
 from newtongue.adapters.tables import read_documents
 from newtongue.core.context import Context, Outcome
@@ -112,9 +114,8 @@ def _write_model(
 ) -> int:
     rows = grown_rows(checkpoint.rows, plan.first_id + len(plan.tokens) - 1, config.pad_rows_to)
     names = plan.tokenizer.names
-    changes, _statistics, _values = grow_checkpoint(
-        checkpoint, init, plan.first_id, rows, lambda i: f"{i} {names.get(i, '')!r}"
-    )
+    new_ids = np.arange(plan.first_id, plan.first_id + len(plan.tokens))
+    changes = grow_checkpoint(checkpoint, (init, init), RowPlan(rows, new_ids), lambda i: f"{i} {names.get(i, '')!r}")
     source = context[config.model]
     rewrite(checkpoint, changes if plan.tokens else {}, context.payload, link=source.sealed)
     write_config(checkpoint, context.payload, rows)
