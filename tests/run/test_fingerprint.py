@@ -179,3 +179,20 @@ def test_every_stage_of_the_catalogue_leaves_operational_settings_out():
             for name, field in entry.load_config().model_fields.items():
                 extra = field.json_schema_extra or {}
                 assert name not in names or extra.get("operational"), f"{key}.{name}"
+
+
+def test_the_offline_stand_in_counts_by_its_wordings(tmp_path, monkeypatch, recipe_of):
+    from newtongue.adapters.llm import offline
+    from newtongue.run.recipe import single
+    from newtongue.stages.synth.config import SynthConfig
+
+    def of(**teacher: object) -> str:
+        config = SynthConfig(teacher=teacher, language="urd_Arab", seeds="asset:sample/seeds.urd_Arab.jsonl")
+        return (
+            make_plan(single("synth", config), Store(tmp_path / "no-store"), hash_everything=True).steps[-1].fingerprint
+        )
+
+    stand_in, other = of(serve="offline"), of(url="http://localhost/v1")
+    monkeypatch.setattr(offline, "edition", lambda tag: f"another, for {tag}")
+    assert of(serve="offline") != stand_in
+    assert of(url="http://localhost/v1") == other

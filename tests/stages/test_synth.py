@@ -288,9 +288,10 @@ def test_prices_and_places_are_no_part_of_the_result() -> None:
     from newtongue.core.config import semantic
 
     base = {"language": "urd_Arab", "seeds": "seeds"}
-    one = SynthConfig(teacher={"url": "http://a/v1"}, **base)  # type: ignore[arg-type]
+    free = {"usd_per_million_input_tokens": 0, "usd_per_million_output_tokens": 0}
+    one = SynthConfig(teacher={"url": "http://a/v1", **free}, **base)  # type: ignore[arg-type]
     two = SynthConfig(
-        teacher={"url": "http://b/v1", "usd_per_million_input_tokens": 1, "api_key": "env:KEY"},  # type: ignore[arg-type]
+        teacher={"url": "http://b/v1", **free, "usd_per_million_input_tokens": 1, "api_key": "env:KEY"},  # type: ignore[arg-type]
         concurrency=99, timeout_seconds=1, max_attempts=9, **base,
     )  # fmt: skip
     assert semantic(one) == semantic(two)

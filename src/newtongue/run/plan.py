@@ -17,6 +17,7 @@ from newtongue.core.budget import Counts, Estimate
 from newtongue.core.config import Ref, Settings, references, semantic
 from newtongue.core.errors import BudgetExceeded, Corrupt, DataError, RecipeError
 from newtongue.core.language import Languages
+from newtongue.core.teacher import Teacher
 from newtongue.run import sources
 from newtongue.run.recipe import Recipe, Step
 from newtongue.run.sources import Known
@@ -203,7 +204,23 @@ def _cards(step: Step) -> dict[str, str]:
     except RecipeError as error:
         place = f"stages.{step.name}.language"
         raise RecipeError(error.problem, place=place, expected=error.expected, fix=error.fix) from error
-    return {tag: manifest.sha256(manifest.canonical(card)) for tag, card in cards.items()}
+    known = {tag: manifest.sha256(manifest.canonical(card)) for tag, card in cards.items()}
+    return known | {f"stand-in {tag}": _edition(tag) for tag in cards if _has_stand_in(step.config)}
+
+
+def _edition(tag: str) -> str:
+    from newtongue.adapters.llm.offline import edition
+
+    return edition(tag)
+
+
+def _has_stand_in(value: Any) -> bool:
+    """Return whether a config has the offline stand-in answer anything: its wordings decide the result."""
+    if isinstance(value, dict):
+        return any(map(_has_stand_in, value.values()))
+    if isinstance(value, Teacher):
+        return value.serve == "offline"
+    return isinstance(value, Settings) and any(_has_stand_in(getattr(value, name)) for name in type(value).model_fields)
 
 
 def _tags(value: Any) -> Iterator[str]:

@@ -22,34 +22,53 @@ runner's. `charge` books time that has been used; after it, compare `spent()` wi
 Use by a client::
 
     with ledger.writing():                      # optional: several calls in one durable transaction
-        attempt = ledger.reserve("synth", key, worst_case)
-    ...send...
+        attempt = ledger.begin("synth", key, worst_case, place="https://host/v1")
+    ...send, when `attempt` is a number; it is an Answer when there is one, Busy when another run is waiting for it...
     ledger.settle(attempt, price, Response(status=200, body=raw, complete=True))
     ledger.answer(key)                          # Answer or None; a complete answer is never paid twice
 
+Two runs, threads or stages that want the same request at the same moment pay once: the second is told `Busy`.
 One `Ledger` object may be used from several threads; one thread at a time writes.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from newtongue.adapters.llm.records import SCHEMA, Answer, Response, Stranded
+from newtongue.adapters.llm.records import (
+    ADDED,
+    COMPLETE,
+    EDITION,
+    OPEN,
+    REFUSED,
+    SCHEMA,
+    Answer,
+    Busy,
+    Response,
+    Stranded,
+)
 from newtongue.core.budget import MICRO
 from newtongue.core.errors import BudgetExceeded, Corrupt, DataError
+from newtongue.core.process import is_alive, started
 
 KEEP_CAP: Final = -1
 """Passed as cap: keep the cap the file already has."""
 BUSY_SECONDS: Final = 60.0
 """How long one process waits for another's transaction."""
+COMPRESSION: Final = 1
+"""Of raw answers; the fastest level, they are short."""
+KEYS_PER_QUERY: Final = 400
+"""Keys looked up in one statement."""
+_handles = itertools.count()
 
 
 class Ledger:
@@ -69,12 +88,12 @@ class Ledger:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
-        self._holder = _holder(os.getpid())
+        self._holder = f"{_holder(os.getpid())}:{next(_handles)}"
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
-            self._db.executescript(SCHEMA)
+            self._bring_up_to_date()
         except sqlite3.DatabaseError as error:
             raise Corrupt(
                 f"this is not a usable ledger ({error})", place=str(path), fix="restore it from a copy"
@@ -84,14 +103,17 @@ class Ledger:
                 self._run("INSERT OR REPLACE INTO meta VALUES ('cap_micro_usd', ?)", cap_micro_usd)
 
     @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Make the calls inside one durable transaction; one that fails undoes itself and leaves the others alone."""
+    def writing(self) -> Iterator[Callable[..., Any]]:
+        """Make the calls inside one durable transaction; one that fails undoes itself and leaves the others alone.
+
+        Gives a function that runs a statement with its values, for tables that are not about money.
+        """
         with self._lock:
             point = f"call_{self._depth}"
             self._run(f"SAVEPOINT {point}" if self._depth else "BEGIN IMMEDIATE")
             self._depth += 1
             try:
-                yield
+                yield self._run
                 self._run(f"RELEASE {point}" if self._depth > 1 else "COMMIT")
             except BaseException:
                 if self._db.in_transaction:
@@ -130,32 +152,60 @@ class Ledger:
             )
             self._add(stage, settled=micro_usd, reserved=0)
 
-    def reserve(self, stage: str, key: str, micro_usd: int) -> int:
-        """Set money aside for one attempt at a request, before it is sent; return the attempt's number.
+    def begin(self, stage: str, key: str, micro_usd: int, place: str = "") -> int | Answer | Busy:
+        """Set money aside for one attempt at a request, before it is sent, unless there is no need to send it.
+
+        Args:
+            stage: Who pays.
+            key: The request's key.
+            micro_usd: The most it can cost.
+            place: The endpoint's name, without secrets.
+
+        Returns:
+            The attempt's number; or the answer, when there is one by now; or `Busy`, when another run that lives has
+            the request in flight.
 
         Raises:
             BudgetExceeded: settled + reserved + `micro_usd` would pass the cap; nothing was written.
         """
         with self.writing():
-            self._require_room(micro_usd)
-            number = self._one("SELECT COUNT(*) FROM attempt WHERE key = ?", key)[0] + 1
-            row = self._run(
-                "INSERT INTO attempt (key, stage, number, state, reserved, holder, sent_at)"
-                " VALUES (?, ?, ?, 'open', ?, ?, ?)",
-                *(key, stage, number, micro_usd, self._holder, time.time()),
-            )
-            self._add(stage, settled=0, reserved=micro_usd)
-            return int(row.lastrowid or 0)
+            rows = self._all("SELECT state, complete, holder, sent_at FROM attempt WHERE key = ?", key)
+            if any(complete == COMPLETE for _, complete, _, _ in rows):
+                return self.answers([key])[key]
+            for state, _, holder, since in rows:
+                if state == "open" and holder != self._holder and _is_alive(holder):
+                    return Busy(key, since)
+            return self._insert(stage, key, micro_usd, place, len(rows) + 1)
+
+    def reserve(self, stage: str, key: str, micro_usd: int) -> int:
+        """Set money aside for one more attempt, whatever there is already; return the attempt's number.
+
+        Raises:
+            BudgetExceeded: settled + reserved + `micro_usd` would pass the cap; nothing was written.
+        """
+        with self.writing():
+            return self._insert(stage, key, micro_usd, "", self.attempts(key) + 1)
+
+    def _insert(self, stage: str, key: str, micro_usd: int, place: str, number: int) -> int:
+        self._require_room(micro_usd)
+        row = self._run(
+            "INSERT INTO attempt (key, stage, number, state, reserved, holder, sent_at, place)"
+            " VALUES (?, ?, ?, 'open', ?, ?, ?, ?)",
+            *(key, stage, number, micro_usd, self._holder, time.time(), place),
+        )
+        self._add(stage, settled=0, reserved=micro_usd)
+        return int(row.lastrowid or 0)
 
     def settle(self, attempt: int, micro_usd: int, response: Response) -> None:
         """Store what came back and turn the reservation into a charge, in one transaction."""
         with self.writing():
             stage, reserved = self._open(attempt)
+            final = COMPLETE if response.complete else REFUSED if response.refused else OPEN
             self._run(
                 "UPDATE attempt SET state = 'settled', micro_usd = ?, status = ?, complete = ?, body = ?, note = ?,"
-                " done_at = ? WHERE id = ?",
-                *(micro_usd, response.status, int(response.complete), zlib.compress(response.body, 6)),
-                *(response.note, time.time(), attempt),
+                " done_at = ?, told = ? WHERE id = ?",
+                *(micro_usd, response.status, final, zlib.compress(response.body, COMPRESSION)),
+                *(response.note, time.time(), int(response.told), attempt),
             )
             self._add(stage, settled=micro_usd, reserved=-reserved)
 
@@ -169,8 +219,47 @@ class Ledger:
 
     def answer(self, key: str) -> Answer | None:
         """Return the complete answer to a request, or None when it has none yet."""
-        row = self._one("SELECT status, body, micro_usd FROM attempt WHERE key = ? AND complete = 1 ORDER BY id", key)
-        return Answer(key, row[0], zlib.decompress(row[1]), row[2]) if row else None
+        return self.answers([key]).get(key)
+
+    def answers(self, keys: Sequence[str], refused_by: str | None = None) -> dict[str, Answer]:
+        """Return the last word on each of these requests that has one.
+
+        Args:
+            keys: Request keys.
+            refused_by: Also return refusals for good by this endpoint; a request it refused would be refused again.
+        """
+        found: dict[str, Answer] = {}
+        for start in range(0, len(keys), KEYS_PER_QUERY):
+            some = keys[start : start + KEYS_PER_QUERY]
+            rows = self._all(
+                "SELECT key, status, body, micro_usd, complete, note, place FROM attempt"
+                f" WHERE key IN ({','.join('?' * len(some))}) AND complete > 0 ORDER BY id DESC",
+                *some,
+            )
+            for key, status, body, micro_usd, complete, note, place in rows:
+                if complete == COMPLETE:
+                    found[key] = Answer(key, status, zlib.decompress(body), micro_usd)
+                elif place == refused_by and key not in found:
+                    found[key] = Answer(key, status, zlib.decompress(body), micro_usd, note)
+        return found
+
+    def has_answered(self, place: str) -> bool:
+        """Return whether an endpoint has ever answered, in any run of the store."""
+        return self._one("SELECT 1 FROM attempt WHERE complete = 1 AND place = ? LIMIT 1", place) is not None
+
+    def abandon(self) -> None:
+        """Give up on what this handle left in flight: it counts as spent until it is reconciled."""
+        with self.writing():
+            self._run(
+                "UPDATE attempt SET state = 'unknown', note = 'interrupted', done_at = ?"
+                " WHERE state = 'open' AND holder = ?",
+                *(time.time(), self._holder),
+            )
+
+    def others_in_flight(self) -> bool:
+        """Return whether other runs that live have money reserved that may come back."""
+        rows = self._all("SELECT DISTINCT holder FROM attempt WHERE state = 'open' AND reserved > 0")
+        return any(holder != self._holder and _is_alive(holder) for (holder,) in rows)
 
     def attempts(self, key: str) -> int:
         """Return how often a request has been sent, in all processes."""
@@ -209,6 +298,19 @@ class Ledger:
         """Close the file."""
         with self._lock:
             self._db.close()
+
+    def _bring_up_to_date(self) -> None:
+        (edition,) = self._db.execute("PRAGMA user_version").fetchone()
+        if edition >= EDITION:
+            return
+        with self.writing():
+            for statement in SCHEMA.split(";\n"):
+                self._run(statement)
+            columns = {row[1] for row in self._all("PRAGMA table_info(attempt)")}
+            for name, change in ADDED.items():
+                if name not in columns:
+                    self._run(change)
+            self._run(f"PRAGMA user_version = {EDITION}")
 
     def _require_room(self, micro_usd: int) -> None:
         if micro_usd == 0:
@@ -249,6 +351,10 @@ class Ledger:
                 fix="free some disk space or check the folder's rights, then run again; what was paid is kept",
             ) from None
 
+    def query(self, sql: str, *values: Any) -> list[Any]:
+        """Return the rows of a reading statement."""
+        return self._all(sql, *values)
+
     def _one(self, sql: str, *values: Any) -> Any:
         with self._lock:
             return self._run(sql, *values).fetchone()
@@ -260,23 +366,9 @@ class Ledger:
 
 def _holder(pid: int) -> str:
     """Return a name for a process that is not reused when its number is."""
-    return f"{pid}:{_started(pid)}"
+    return f"{pid}:{started(pid)}"
 
 
 def _is_alive(holder: str) -> bool:
-    pid = int(holder.partition(":")[0])
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return holder == _holder(pid)
-
-
-def _started(pid: int) -> str:
-    """Return when a process started, in the kernel's ticks; empty where the system does not say."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return ""
+    pid, _, since = holder.partition(":")
+    return is_alive(int(pid), since.partition(":")[0])

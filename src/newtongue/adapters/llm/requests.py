@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import math
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,12 +19,25 @@ Body = Mapping[str, Any]
 
 BYTES_PER_MESSAGE: Final = 32
 """Allowance for the template around one message, in tokens; every token covers at least one byte of text."""
+PROMPT_PARTS: Final = ("response_format", "tools", "functions", "guided_json")
+"""Keys of a request whose content providers put into the prompt."""
 RATE_LIMITED: Final = 429
 RETRY_STATUS: Final = frozenset({408, 409, 425, RATE_LIMITED})
 """Statuses below 500 that say `later`, not `never`."""
 OWN_FAULT_STATUS: Final = frozenset({400, 413, 422})
 """Statuses that refuse one request (too long, content filter) and say nothing about the others."""
 
+NO_CREDIT: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+"""Error codes that say, under any status, that no request will be answered."""
+OWN_FAULTS: Final = {
+    "context_length_exceeded": "too long for the model",
+    "string_above_max_length": "too long for the model",
+    "content_filter": "content filter",
+    "content_policy_violation": "content filter",
+}
+"""Error codes that refuse one request -> the reason, the same for every provider."""
+THINKING: Final = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)\s*", re.DOTALL)
+"""Reasoning that a server left inside the answer."""
 UNUSABLE: Final = "unusable JSON"
 SHOWN_BYTES: Final = 120
 """How much of an unexpected body a message quotes."""
@@ -52,9 +67,15 @@ class Price:
         return math.ceil(round(input_tokens * self.input + output_tokens * self.output, 6))
 
     def worst_case(self, body: Body) -> int:
-        """Return the most a request can cost: every byte of its messages a token, and the longest answer."""
+        """Return the most a request can cost: every byte of its messages a token, and the longest answers."""
         prompt = sum(len(message["content"].encode()) + BYTES_PER_MESSAGE for message in body["messages"])
-        return self.of(prompt, int(body.get("max_tokens") or body["max_completion_tokens"]))
+        prompt += sum(len(orjson.dumps(body[name])) for name in PROMPT_PARTS if name in body)
+        longest = int(body.get("max_tokens") or body["max_completion_tokens"]) * int(body.get("n") or 1)
+        return self.of(prompt, longest)
+
+    def times(self, fraction: float) -> Price:
+        """Return a discounted price (batch files)."""
+        return Price(self.input * fraction, self.output * fraction)
 
 
 FREE: Final = Price()
@@ -71,6 +92,7 @@ class Completion:
         input_tokens: Prompt tokens billed, or None when the provider does not say.
         output_tokens: Answer tokens billed, or None when the provider does not say.
         stand_in: Whether the offline stand-in wrote it.
+        refusal: What the model says instead of an answer, where the protocol has a field for it.
     """
 
     text: str
@@ -79,6 +101,7 @@ class Completion:
     input_tokens: int | None
     output_tokens: int | None
     stand_in: bool = False
+    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,15 +123,21 @@ class Reading:
     pause_seconds: float | None = None
 
 
-def request_key(body: Body) -> str:
+def request_key(body: Body, **beside: Any) -> str:
     """Return the identity of a request: everything that shapes its answer, and nothing else (not the url).
 
+    Args:
+        body: Everything that is sent: model, messages, sampling settings, wanted form.
+        beside: What is not sent and tells answers apart all the same: the teacher's name where there are several,
+            the number of the sample. Empty values count as absent.
+
     Example:
-        >>> request_key({"model": "m", "seed": 1}) == request_key({"seed": 1, "model": "m"})
+        >>> request_key({"model": "m", "seed": 1}) == request_key({"seed": 1, "model": "m"}, teacher="", sample=0)
         True
     """
-    canonical = orjson.dumps(dict(body), option=orjson.OPT_SORT_KEYS)
-    return hashlib.blake2b(canonical, digest_size=20).hexdigest()
+    known = {name: value for name, value in beside.items() if value}
+    content = [dict(body), known] if known else dict(body)
+    return hashlib.blake2b(orjson.dumps(content, option=orjson.OPT_SORT_KEYS), digest_size=20).hexdigest()
 
 
 def read_response(status: int, raw: bytes, retry_after: str | None = None) -> Reading:
@@ -120,8 +149,11 @@ def read_response(status: int, raw: bytes, retry_after: str | None = None) -> Re
         retry_after: The `Retry-After` header, if any.
     """
     html, detail = looks_like_html(raw), beginning(raw)
+    code = "" if status == 200 else error_code(raw)
+    if code in NO_CREDIT:
+        return Reading("stop", f"HTTP {status}", detail=detail)
     if status in OWN_FAULT_STATUS and not html:
-        return Reading("refused", f"HTTP {status}", detail=detail)
+        return Reading("refused", OWN_FAULTS.get(code, f"HTTP {status}"), detail=detail)
     if status in RETRY_STATUS or status >= 500:
         pause = retry_after_seconds(retry_after, time.time())
         return Reading("retry", f"HTTP {status}", detail=detail, pause_seconds=pause)
@@ -133,6 +165,20 @@ def read_response(status: int, raw: bytes, retry_after: str | None = None) -> Re
     return Reading("answer", completion=completion) if completion else Reading("retry", UNUSABLE, detail=detail)
 
 
+def error_code(raw: bytes) -> str:
+    """Return the `code` (else the `type`) of an error body, or "" when it has none.
+
+    Example:
+        >>> error_code(b'{"error": {"code": "content_filter", "message": "no"}}')
+        'content_filter'
+    """
+    try:
+        error = orjson.loads(raw)["error"]
+        return str(error.get("code") or error.get("type") or "")
+    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return ""
+
+
 def beginning(raw: bytes) -> str:
     """Return the start of a body in one line, for messages."""
     return " ".join(raw[:SHOWN_BYTES].decode("utf-8", "replace").split())
@@ -141,19 +187,32 @@ def beginning(raw: bytes) -> str:
 def read_completion(raw: bytes) -> Completion | None:
     """Return the first choice of a chat completion, or None when the body is not one."""
     try:
-        reply = orjson.loads(raw)
+        reply = _parse(raw)
         choice = reply["choices"][0]
         usage = reply.get("usage") or {}
+        message = choice["message"]
         return Completion(
-            text=choice["message"].get("content") or "",
+            text=THINKING.sub("", message.get("content") or "", count=1),
             finish_reason=str(choice.get("finish_reason") or ""),
             model=str(reply.get("model") or ""),
             input_tokens=_count(usage.get("prompt_tokens")),
             output_tokens=_count(usage.get("completion_tokens")),
             stand_in=bool(reply.get("newtongue_offline")),
+            refusal=str(message.get("refusal") or ""),
         )
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         return None
+
+
+def _parse(raw: bytes) -> Any:
+    """Return a JSON body; halves of surrogate pairs, which no text can hold, become question marks."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        if b"\\u" not in raw:
+            raise
+        value = json.loads(raw)
+        return orjson.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def looks_like_html(raw: bytes) -> bool:

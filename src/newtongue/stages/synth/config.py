@@ -2,55 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from newtongue.core.config import ConversationsRef, CorpusRef, Secret, Settings, StageConfig, operational
-
-
-class Teacher(Settings):
-    """A model that answers: any OpenAI-compatible chat endpoint, or the shipped offline stand-in."""
-
-    url: str | None = operational(None)
-    """Base URL up to and including `/v1`, or `env:NAME` that holds it."""
-    serve: Literal["offline"] | None = None
-    """`offline` starts the shipped stand-in teacher on loopback for the time of the stage."""
-    model: str = "offline"
-    """Model name sent with every request."""
-    api_key: Secret | None = None
-    """`env:NAME` of the key, when the endpoint wants one."""
-    temperature: float = Field(1.0, ge=0, le=2)
-    """Sampling temperature."""
-    max_tokens: int = Field(2048, ge=1)
-    """Longest answer in tokens, all tasks of one request together."""
-    usd_per_million_input_tokens: float = operational(0.0, ge=0)
-    """Price of prompt tokens."""
-    usd_per_million_output_tokens: float = operational(0.0, ge=0)
-    """Price of answer tokens."""
-    request: dict[str, Any] = Field(default_factory=dict)
-    """Keys added to every request, for providers that differ; null removes one (`{seed: null, top_p: 0.9}`)."""
-    license: str = "unknown"
-    """Terms the answers come under."""
-
-    @model_validator(mode="after")
-    def _one_place(self) -> Self:
-        if (self.url is None) == (self.serve is None):
-            raise ValueError("give either `url` or `serve`")
-        return self
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if not isinstance(self.body().get("max_tokens", self.request.get("max_completion_tokens")), int):
-            raise ValueError("`request` must leave `max_tokens` or give `max_completion_tokens`: the price rests on it")
-        if "messages" in self.request or "model" in self.request:
-            raise ValueError("`request` cannot change `messages` or `model`")
-        return self
-
-    def body(self) -> dict[str, Any]:
-        """Return the settings every request carries, `request` applied."""
-        body = {"temperature": self.temperature, "max_tokens": self.max_tokens, **self.request}
-        return {key: value for key, value in body.items() if value is not None}
+from newtongue.core.config import ConversationsRef, CorpusRef, Settings, StageConfig, operational
+from newtongue.core.teacher import Teacher
 
 
 class Prompt(Settings):

@@ -36,7 +36,7 @@ def estimate(config: SynthConfig, counts: Mapping[str, Counts], machine: Machine
     document = prompt.max_document_characters / CHARACTERS_PER_TOKEN if config.documents else 0
     input_tokens = PROMPT_TOKENS + TOKENS_PER_EXEMPLAR * prompt.exemplars + document
     output_tokens = min(teacher.max_tokens, prompt.tasks * TOKENS_PER_EXEMPLAR)
-    price = input_tokens * teacher.usd_per_million_input_tokens + output_tokens * teacher.usd_per_million_output_tokens
+    price = input_tokens * teacher.prices[0] + output_tokens * teacher.prices[1]
     latency = SECONDS_PER_REQUEST["offline" if teacher.serve else "remote"]
     parallel = 1 if teacher.serve else config.concurrency
     low, likely, high = (START_SECONDS + n * s / parallel for n, s in zip(requests, latency, strict=True))

@@ -15,7 +15,8 @@ from newtongue.adapters.tables import write_conversations, write_rejects
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError, RecipeError
-from newtongue.stages.synth.config import SynthConfig, Teacher
+from newtongue.core.teacher import Teacher
+from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.loop import Loop
 from newtongue.stages.synth.material import gather
 
@@ -79,7 +80,7 @@ def _endpoint(config: SynthConfig, url: str) -> Endpoint:
         url=url,
         shown_url=teacher.url or url,
         api_key=teacher.api_key,
-        price=Price(teacher.usd_per_million_input_tokens, teacher.usd_per_million_output_tokens),
+        price=Price(*teacher.prices),
         concurrency=config.concurrency,
         timeout_seconds=config.timeout_seconds,
         max_attempts=config.max_attempts,

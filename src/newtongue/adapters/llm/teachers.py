@@ -1,0 +1,257 @@
+"""Ask any number of teachers any number of questions; the door of this package for stages.
+
+    with open_teachers({"": config.teacher}, context.store, "translate") as teachers:
+        for question, reply in teachers.stream(questions):      # lazily, in order, O(concurrency) memory
+            if reply.state == "answered":
+                ...reply.text, reply.value, reply.flags, reply.teacher, reply.keys...
+            else:
+                ...reply.state is rejected | failed, reply.why a short stable phrase...
+        spent = teachers.cost_of(keys)                           # micro-dollars, all attempts
+
+Questions are `questions.Question`: messages, and optionally a JSON schema (`form`), a pure `check` that may have the
+teacher asked again, `seed`, `sample`, `task` and `language`. Equal questions are paid once, in all stages of a store
+and in all runs; answers already paid for come from the ledger. The replies, and so whatever is made of them, are the
+same for any concurrency, order of arrival and number of crashes. When the money is spent or a teacher cannot be used,
+`stream` gives every reply it has and then raises; nothing paid is lost and the same call goes on later.
+
+Several teachers: `{"cheap": Teacher, "good": Teacher}` and `Routing` (`fixed`, `best_of_k`, `learned`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from newtongue.adapters.llm.choice import best
+from newtongue.adapters.llm.endpoints import Endpoint
+from newtongue.adapters.llm.judging import judge_question, read_grade
+from newtongue.adapters.llm.lane import remembered
+from newtongue.adapters.llm.ledger import Ledger
+from newtongue.adapters.llm.offline import edition, offline_teacher
+from newtongue.adapters.llm.pool import TICK, WAIT, Pool, Signal
+from newtongue.adapters.llm.questions import Question, Reply, Voice, converse
+from newtongue.adapters.llm.records import Answer
+from newtongue.adapters.llm.requests import Body, Price, Reading
+from newtongue.adapters.llm.router import Router
+from newtongue.core.errors import RecipeError
+from newtongue.core.teacher import LOOPBACK, Routing, Sending, Teacher, check_teachers
+
+CHUNK: Final = 200
+"""Questions looked up in the ledger together."""
+LOOK_AHEAD: Final = 4096
+"""Replies kept while an earlier one is still on its way."""
+ONLY: Final = "teacher"
+"""How messages name a teacher that has no name."""
+Good = Callable[[Question, Reply], bool]
+Talk = Generator[tuple[str, Body], Reading, Reply]
+
+
+@contextmanager
+def open_teachers(
+    teachers: Mapping[str, Teacher],
+    store: Path,
+    stage: str,
+    *,
+    routing: Routing | None = None,
+    sending: Sending | None = None,
+) -> Iterator[Teachers]:
+    """Give teachers to ask for the time of the block; starts the offline stand-in where a teacher wants it.
+
+    Args:
+        teachers: Name -> settings, in the recipe's order; a single one may be called "".
+        store: The store's folder, which holds the ledger.
+        stage: Who pays.
+        routing: Who is asked what; the first teacher for everything when left out.
+        sending: How many at a time, how patiently.
+
+    Raises:
+        RecipeError: An address or key is missing, or the routing names nobody.
+        ProviderError: The stand-in does not start.
+    """
+    routing, sending = routing or Routing(), sending or Sending()
+    try:
+        check_teachers(teachers, routing)
+    except ValueError as error:
+        raise RecipeError(str(error), place="routing") from None
+    with ExitStack() as stack:
+        offline = any(teacher.serve == "offline" for teacher in teachers.values())
+        stand_in = stack.enter_context(offline_teacher()) if offline else ""
+        endpoints = {name: _endpoint(one, sending, stand_in) for name, one in teachers.items()}
+        ledger = Ledger(store / "ledger.db")
+        stack.callback(ledger.close)
+        pool = stack.enter_context(Pool(endpoints, ledger, stage))
+        voices = {name: _voice(name, one, endpoints[name]) for name, one in teachers.items()}
+        yield Teachers(voices, pool, ledger, stage, routing)
+
+
+class Teachers:
+    """Teachers ready to be asked; made by `open_teachers`."""
+
+    def __init__(self, voices: Mapping[str, Voice], pool: Pool, ledger: Ledger, stage: str, routing: Routing) -> None:
+        """Ask these voices through this pool."""
+        self._voices, self._pool, self._ledger, self._stage = voices, pool, ledger, stage
+        self._routing = routing
+        answering = [name for name in voices if name not in routing.judges]
+        self._router = Router(routing, answering, ledger, stage)
+
+    def ask(self, questions: Iterable[Question]) -> list[Reply]:
+        """Return one reply per question, in order; see `stream`."""
+        return [reply for _, reply in self.stream(questions)]
+
+    def stream(
+        self, questions: Iterable[Question], good: Good = lambda _, reply: True
+    ) -> Iterator[tuple[Question, Reply]]:
+        """Yield (question, reply) in order; memory grows with the concurrency, not with the number of questions.
+
+        Args:
+            questions: Read lazily, in the calling thread.
+            good: Whether an answered question counts as good; a pure function, for `learned` routing.
+
+        Raises:
+            BudgetExceeded: The next request does not fit under the cap. Comes after every reply there is.
+            ProviderError: A teacher cannot be used, or kept failing. Comes after every reply there is.
+        """
+        ready: dict[int, tuple[Question, Reply]] = {}
+        self._turn = 0
+        results = self._pool.run(self._todo(questions, ready), lambda one: self._reply(one[1], one[2]))
+        for item, reply in results:
+            if item is not None and reply is not None:
+                self._router.learn(item[0], item[1], reply, reply.state == "answered" and good(item[1], reply))
+                ready[item[0]] = (item[1], reply)
+            while self._turn in ready:
+                done = ready.pop(self._turn)
+                self._turn += 1
+                if done[1].state != "pending":
+                    yield done
+        yield from (ready[number] for number in sorted(ready) if ready[number][1].state != "pending")
+        if self._pool.problem:
+            raise self._pool.problem
+
+    def cost_of(self, keys: Iterable[str]) -> int:
+        """Return what all attempts at these requests cost together, in micro-dollars."""
+        return self._ledger.cost_of(keys)
+
+    def _todo(
+        self, questions: Iterable[Question], ready: dict[int, tuple[Question, Reply]]
+    ) -> Iterator[tuple[int, Question, tuple[str, ...]] | Signal]:
+        """Yield what has to be asked; put what is known already where it is wanted."""
+        numbered = enumerate(questions)
+        while chunk := list(islice(numbered, self._router.window or CHUNK)):
+            while len(ready) > LOOK_AHEAD or not self._router.may_decide(chunk[0][0]):
+                yield WAIT
+            routes = self._router.decide(chunk)
+            known = self._recall(chunk, routes)
+            for (number, question), route in zip(chunk, routes, strict=True):
+                reply = known.get(number)
+                if reply is None:
+                    yield number, question, route
+                else:
+                    ready[number] = (question, reply)
+            if known:
+                yield TICK
+
+    def _recall(self, chunk: list[tuple[int, Question]], routes: list[tuple[str, ...]]) -> dict[int, Reply]:
+        """Return the replies the ledger alone can give, for questions that go to one teacher and no judge."""
+        if self._routing.judges or self._router.window:
+            return {}
+        talks = {n: converse(q, self._voices[r[0]]) for (n, q), r in zip(chunk, routes, strict=True) if len(r) == 1}
+        steps = {number: next(talk) for number, talk in talks.items()}
+        found: dict[str, Answer] = {}
+        for name in {route[0] for route in routes}:
+            place = self._pool.lanes[name].endpoint.name
+            keys = [step[0] for (n, _), r in zip(chunk, routes, strict=True) if r[0] == name and (step := steps.get(n))]
+            found |= self._ledger.answers(keys, place)
+        known = {number: self._replay(talks[number], step[0], found) for number, step in steps.items()}
+        return {number: reply for number, reply in known.items() if reply is not None}
+
+    def _replay(self, talk: Talk, key: str, found: Mapping[str, Answer]) -> Reply | None:
+        """Drive a conversation from the ledger; None when it lacks an answer."""
+        while True:
+            answer = found.get(key) or self._ledger.answer(key)
+            if answer is None:
+                talk.close()
+                return None
+            try:
+                key, _ = talk.send(remembered(answer))
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+    async def _reply(self, question: Question, route: tuple[str, ...]) -> Reply:
+        """Ask everybody on the route, have the answers judged, return the best."""
+        if len(route) == 1 and not self._routing.judges:
+            return await self._talk(question, route[0])
+        replies = list(await asyncio.gather(*(self._judged(question, name) for name in route)))
+        if any(reply.state == "pending" for reply in replies):
+            return next(reply for reply in replies if reply.state == "pending")
+        ranks = [[*reply.scores] if reply.state == "answered" else [-1.0] for reply in replies]
+        winner = replies[best(ranks)]
+        keys = tuple(key for reply in replies for key in reply.keys)
+        return replace(winner, keys=keys, micro_usd=sum(reply.micro_usd for reply in replies))
+
+    async def _judged(self, question: Question, name: str) -> Reply:
+        reply = await self._talk(question, name)
+        if reply.state != "answered":
+            return reply
+        model = self._voices[name].teacher.model
+        judges = [judge for judge in self._routing.judges if self._voices[judge].teacher.model != model]
+        asked = judge_question(question, reply.text)
+        grades = await asyncio.gather(*(self._talk(asked, judge) for judge in judges))
+        if any(grade.state == "pending" for grade in grades):
+            return replace(reply, state="pending", completion=None)
+        return replace(
+            reply,
+            scores=tuple(read_grade(grade.text) for grade in grades),
+            keys=(*reply.keys, *(key for grade in grades for key in grade.keys)),
+        )
+
+    async def _talk(self, question: Question, name: str) -> Reply:
+        talk, lane = converse(question, self._voices[name]), self._pool.lanes[name]
+        key, body = next(talk)
+        while True:
+            try:
+                key, body = talk.send(await lane.ask(key, body))
+            except StopIteration as end:
+                return end.value  # type: ignore[no-any-return]
+
+
+def _endpoint(teacher: Teacher, sending: Sending, stand_in: str) -> Endpoint:
+    url = stand_in if teacher.serve == "offline" else _address(teacher)
+    return Endpoint(
+        url=url,
+        shown_url=teacher.url or "offline",
+        api_key=teacher.api_key,
+        price=Price(*teacher.prices),
+        concurrency=sending.concurrency,
+        timeout_seconds=sending.timeout_seconds,
+        max_attempts=sending.max_attempts,
+    )
+
+
+def _address(teacher: Teacher) -> str:
+    """Return a teacher's url, read from the environment where the recipe says so."""
+    url = teacher.url or ""
+    if not url.startswith("env:"):
+        return url
+    name = url.removeprefix("env:")
+    found = os.environ.get(name)
+    if not found:
+        raise RecipeError(f"the environment variable {name} is not set", place="teacher.url", fix=f"export {name}=…")
+    priced = teacher.usd_per_million_input_tokens is not None and teacher.usd_per_million_output_tokens is not None
+    if not priced and urlsplit(found).hostname not in LOOPBACK:
+        raise RecipeError(
+            f"{url} is another machine and has no price",
+            place="teacher",
+            fix="give `usd_per_million_input_tokens` and `usd_per_million_output_tokens`, 0 where it is free",
+        )
+    return found
+
+
+def _voice(name: str, teacher: Teacher, endpoint: Endpoint) -> Voice:
+    return Voice(name, teacher, endpoint.price, edition if teacher.serve == "offline" else None)

@@ -1,0 +1,127 @@
+"""Settings of teachers and judges: who answers, at what price, under which licence, and who is asked what.
+
+Shared by every stage that asks a model (`synth`, `translate`, judges of `eval`). Nothing here does any I/O.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from newtongue.core.config import Secret, Settings, operational
+
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Hosts that are this machine: their endpoints are free where no price is given."""
+
+
+class Teacher(Settings):
+    """A model that answers: any OpenAI-compatible chat endpoint, or the shipped offline stand-in."""
+
+    url: str | None = operational(None)
+    """Base URL up to and including `/v1`, or `env:NAME` that holds it."""
+    serve: Literal["offline"] | None = None
+    """`offline` starts the shipped stand-in teacher on loopback for the time of the stage."""
+    model: str = "offline"
+    """Model name sent with every request."""
+    api_key: Secret | None = None
+    """`env:NAME` of the key, when the endpoint wants one."""
+    temperature: float = Field(1.0, ge=0, le=2)
+    """Sampling temperature."""
+    max_tokens: int = Field(2048, ge=1)
+    """Longest answer in tokens, all tasks of one request together."""
+    usd_per_million_input_tokens: float | None = operational(None, ge=0)
+    """Price of prompt tokens; must be given, 0 included, for an endpoint on another machine."""
+    usd_per_million_output_tokens: float | None = operational(None, ge=0)
+    """Price of answer tokens; must be given, 0 included, for an endpoint on another machine."""
+    request: dict[str, Any] = Field(default_factory=dict)
+    """Keys added to every request, for providers that differ; null removes one (`{seed: null, top_p: 0.9}`)."""
+    structured: Literal["schema", "json", "none"] = "schema"
+    """How a wanted form is told to the server: `schema` (`response_format: json_schema`), `json`, or not at all."""
+    license: str = "unknown"
+    """Terms the answers come under."""
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.url is None) == (self.serve is None):
+            raise ValueError("give either `url` or `serve`")
+        return self
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if not isinstance(self.body().get("max_tokens", self.request.get("max_completion_tokens")), int):
+            raise ValueError("`request` must leave `max_tokens` or give `max_completion_tokens`: the price rests on it")
+        if "messages" in self.request or "model" in self.request:
+            raise ValueError("`request` cannot change `messages` or `model`")
+        return self
+
+    @model_validator(mode="after")
+    def _priced(self) -> Self:
+        missing = self.usd_per_million_input_tokens is None or self.usd_per_million_output_tokens is None
+        if missing and self.url and urlsplit(self.url).hostname not in LOOPBACK and not self.url.startswith("env:"):
+            raise ValueError(
+                "give `usd_per_million_input_tokens` and `usd_per_million_output_tokens` (0 where it is free): "
+                "the budget rests on them"
+            )
+        return self
+
+    def body(self) -> dict[str, Any]:
+        """Return the settings every request carries, `request` applied."""
+        body = {"temperature": self.temperature, "max_tokens": self.max_tokens, **self.request}
+        return {key: value for key, value in body.items() if value is not None}
+
+    @property
+    def prices(self) -> tuple[float, float]:
+        """Dollars per million (prompt, answer) tokens; 0 where none is given."""
+        return self.usd_per_million_input_tokens or 0.0, self.usd_per_million_output_tokens or 0.0
+
+
+class Routing(Settings):
+    """Which teacher answers which request, when there are several."""
+
+    mode: Literal["fixed", "best_of_k", "learned"] = "fixed"
+    """`fixed`: `by_task`, else the first; `best_of_k`: ask several, keep the best; `learned`: good rows per dollar."""
+    by_task: dict[str, str] = Field(default_factory=dict)
+    """Task type -> name of its teacher, with `fixed`."""
+    k: int = Field(2, ge=2, le=8)
+    """Teachers asked per request, with `best_of_k`; the first ones of the recipe."""
+    judges: list[str] = Field(default_factory=list)
+    """Names of teachers that only judge; none judges an answer of its own model."""
+    min_score: float = Field(0.5, ge=0, le=1)
+    """Mean judge score (0 to 1) from which an answer counts as good, with `learned`."""
+    explore_fraction: float = Field(0.1, ge=0, le=1)
+    """Share of requests that go to a teacher drawn evenly, with `learned`."""
+    max_share: float = Field(0.9, gt=0, le=1)
+    """Largest share of a task's requests one teacher gets, with `learned`."""
+    window: int = Field(32, ge=1)
+    """Requests decided together, from what came of the windows before the last, with `learned`."""
+
+
+class Sending(Settings):
+    """How requests are sent; changes speed and place, never a result."""
+
+    concurrency: int = operational(8, ge=1)
+    """Requests in flight at most, per teacher; fewer while a provider answers 429."""
+    timeout_seconds: float = operational(120.0, gt=0)
+    """Time after which an attempt counts as lost, seconds."""
+    max_attempts: int = operational(5, ge=1)
+    """Attempts per request and run, the first included; a 429 counts a quarter."""
+
+
+def check_teachers(teachers: Mapping[str, Teacher], routing: Routing) -> None:
+    """Refuse a routing that names nobody or leaves nobody to answer.
+
+    Raises:
+        ValueError: In the words of the recipe; call it from a validator.
+    """
+    answering = [name for name in teachers if name not in routing.judges]
+    for place, name in [*((f"by_task.{task}", n) for task, n in routing.by_task.items()),
+                        *(("judges", n) for n in routing.judges)]:  # fmt: skip
+        if name not in teachers:
+            raise ValueError(f"`routing.{place}` names `{name}`; the teachers are {', '.join(teachers)}")
+    if not answering:
+        raise ValueError("every teacher is a judge; none is left to answer")
+    if routing.mode == "best_of_k" and len(answering) < routing.k:
+        raise ValueError(f"`routing.k` is {routing.k}; {len(answering)} teachers answer")
