@@ -8,27 +8,31 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newtongue.methods.self_instruct import TASK_RULES, Ask, Item, build_messages, parse_items, read_ask
+from newtongue.adapters.prompts import load_prompts
+from newtongue.methods.self_instruct import Ask, Item, build_messages, parse_items, read_ask
 
 SEED = {"instruction": "سوال؟", "input": "", "output": 'جواب {خط} "قول"', "labels": ["ا", "ب"]}
+TEXTS = {tag: load_prompts("structured", tag) for tag in ("eng_Latn", "urd_Arab")}
 TASKS = [{"instruction": "a", "input": "b", "output": "c"}, {"instruction": "d", "output": "e"}]
 
 
 @given(
-    task=st.sampled_from([*TASK_RULES, "riddles"]),
+    task=st.sampled_from([*TEXTS["eng_Latn"]["rules"], "riddles"]),
     count=st.integers(1, 20),
     written=st.lists(st.text(st.characters(exclude_categories=["Cs"])), max_size=3),
     text=st.text(st.sampled_from("ab۔ \n<>"), min_size=1).filter(lambda t: "</text>" not in t and t.strip() == t),
 )
 def test_a_prompt_says_all_that_was_asked(task: str, count: int, written: list[str], text: str) -> None:
     ask = Ask(task, "Urdu", "urd_Arab", count, 300, [SEED], written or (), [("urd_Arab", text), ("eng_Latn", "Text.")])
-    (message,) = build_messages(ask)
-    assert read_ask(message["content"]) == ask
+    for texts in TEXTS.values():
+        (message,) = build_messages(ask, texts)
+        assert read_ask(message["content"], texts) == ask
 
 
 def test_other_prompts_are_not_ours() -> None:
-    assert read_ask("Write a poem.") is None
-    assert read_ask("Task type: qa\nLanguage: Urdu\nNumber of tasks: 1\nLongest answer: x\n\nExamples:\n[") is None
+    (message,) = build_messages(Ask("qa", "Urdu", "urd_Arab", 2, 300, [SEED]), TEXTS["eng_Latn"])
+    for prompt in ("Write a poem.", message["content"][:-1], message["content"].replace("Longest answer: 300", "x")):
+        assert read_ask(prompt, TEXTS["eng_Latn"]) is None
 
 
 @pytest.mark.parametrize(

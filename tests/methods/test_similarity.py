@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newtongue.methods.similarity import Pool, lcs_length, rouge_l, similarity_words
+from newtongue.methods.similarity import Pool, lcs_length, material_of, rouge_l, similarity_words
 
 SENTENCES = {
     "Latin": "The quick brown fox jumps over the lazy dog",
@@ -65,10 +67,58 @@ def test_bit_parallel_equals_the_textbook(a: str, b: str) -> None:
 
 @given(st.lists(st.text("ab ", min_size=1, max_size=12), max_size=8), st.text("ab ", min_size=1, max_size=12))
 def test_the_nearest_is_the_best_of_all(texts: list[str], text: str) -> None:
-    pool = Pool()
+    pool = Pool(0.5)
     for number, other in enumerate(texts):
         pool.add(str(number), other)
     scores = [rouge_l(similarity_words(text), similarity_words(other)) for other in texts]
     found = pool.nearest(text, 0.5)
     best = max(scores, default=0.0)
     assert (found[0] if found else 0.0) == (best if best > 0.5 else 0.0)
+
+
+@pytest.mark.parametrize("above", [0.3, 0.7, 0.9])
+def test_the_sieves_lose_nothing_while_the_pool_grows(above: float) -> None:
+    rng = Random(f"sieves/{above}")
+    common, rare = list("abcdef"), [f"w{n}" for n in range(400)]
+    pool, texts = Pool(above), []
+    for number in range(700):
+        if texts and rng.random() < 0.5:
+            text = rng.choice(texts).split()
+            for _ in range(rng.randrange(4)):
+                text[rng.randrange(len(text))] = rng.choice(common + rare)
+        else:
+            text = [rng.choice(common if rng.random() < 0.5 else rare) for _ in range(rng.randint(1, 25))]
+        wanted = " ".join(text)
+        scores = [rouge_l(text, other.split()) for other in texts]
+        assert pool.hits(wanted) == [(score, place) for place, score in enumerate(scores) if score > above]
+        pool.add(str(number), wanted)
+        texts.append(wanted)
+
+
+@pytest.mark.parametrize("script", SENTENCES)
+def test_seven_of_ten_is_kept_and_twelve_of_seventeen_is_dropped_in_every_script(script: str) -> None:
+    letters = {
+        "Latin": "abcdefghijklmnopqrstuvwxyz", "Arabic": "ابپتٹثجچحخدڈذرڑزژسشصضطظعغف", "Han": "一二三四五六七八九十百千万上中下大小月日水火木金土人",
+        "Devanagari": "कखगघचछजझटठडढणतथदधनपफबभमयरल", "Ethiopic": "ሀለሐመሠረሰሸቀበተቸኀነኘአከኸወዐዘዠየደጀገ",
+        "Cyrillic": "абвгдежзийклмнопрстуфхцчшщ", "Thai": "กขคฆงจฉชซฌญฎฏฐฑฒณดตถทธนบปผ",
+    }[script]  # fmt: skip
+    ten, seventeen = Pool(0.7), Pool(0.7)
+    ten.add("ten", " ".join(letters[:10]))
+    seventeen.add("seventeen", " ".join(letters[:17]))
+    assert ten.nearest(" ".join(letters[:7] + letters[20:23])) is None
+    score, name = seventeen.nearest(" ".join(letters[:12] + letters[17:22])) or (0.0, "")
+    assert (round(score, 3), name) == (0.706, "seventeen")
+
+
+@pytest.mark.parametrize(
+    ("instruction", "given", "material"),
+    [
+        ("ترجمہ کریں۔", "یہ ایک جملہ ہے", "یہ ایک جملہ ہے"),
+        ("इस वाक्य का अनुवाद करें: मैं घर जा रहा हूँ।", "", "मैं घर जा रहा हूँ।"),
+        ('Say "the cat sat down" again.', "", "the cat sat down"),
+        ("Say “no” again.", "", "Say “no” again."),
+        ("Name one fruit: quickly", "", "Name one fruit: quickly"),
+    ],
+)
+def test_material_is_told_from_the_wording_around_it(instruction: str, given: str, material: str) -> None:
+    assert material_of(instruction, given) == material

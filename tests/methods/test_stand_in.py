@@ -11,11 +11,13 @@ from typing import Any
 
 import pytest
 
+from newtongue.adapters.prompts import load_prompts
 from newtongue.methods.arithmetic import equations, evaluate, false_equations
 from newtongue.methods.self_instruct import Ask, build_messages
-from newtongue.methods.stand_in import align, write_answer
+from newtongue.methods.stand_in import align
 from newtongue.methods.stand_in_kinds import KINDS, sentences
 from newtongue.methods.words import words
+from newtongue.tools import stand_in
 
 SAMPLE = files("newtongue") / "assets" / "sample"
 TYPES = ("generation", "ethics", "qa", "reasoning", "translation", "classification", "sentiment")
@@ -39,11 +41,14 @@ def seeds(task: str) -> list[dict[str, Any]]:
 def body(task: str, number: int, texts: Any = ()) -> dict[str, Any]:
     drawn = Random(f"{task}{number}").sample(seeds(task), 3)
     shown = [{k: s[k] for k in ("instruction", "input", "output", "labels") if k in s} for s in drawn]
-    return {"messages": build_messages(Ask(task, "Urdu", "urd_Arab", 4, 300, shown, (), texts)), "seed": number}
+    return {
+        "messages": build_messages(Ask(task, "Urdu", "urd_Arab", 4, 300, shown, (), texts), load_prompts("structured")),
+        "seed": number,
+    }
 
 
 def write(request: dict[str, Any]) -> list[dict[str, str]]:
-    return json.loads(write_answer(request, load("teacher.urd_Arab.json"), load("wordings.urd_Arab.json")))
+    return json.loads(stand_in.write(request))
 
 
 def documents(number: int) -> list[tuple[str, str]]:
@@ -91,7 +96,7 @@ def test_the_answer_is_a_function_of_the_request() -> None:
 
 def test_other_prompts_get_a_plain_statement() -> None:
     request = {"messages": [{"role": "user", "content": "Hello"}]}
-    assert write_answer(request, load("teacher.urd_Arab.json"), {}) == load("teacher.urd_Arab.json")["fallback"]
+    assert stand_in.write(request) == load("teacher.urd_Arab.json")["fallback"]
 
 
 def test_word_problems_have_true_chains_that_use_the_story() -> None:

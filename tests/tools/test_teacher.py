@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from newtongue.adapters.llm.offline import offline_teacher
+from newtongue.adapters.prompts import load_prompts
 from newtongue.core.errors import RecipeError
 from newtongue.core.process import is_alive
 from newtongue.methods.self_instruct import Ask, build_messages
@@ -44,7 +45,7 @@ def url() -> Any:
 
 def body(tag: str = "urd_Arab", **more: Any) -> dict[str, Any]:
     ask = Ask("qa", "Urdu", tag, 3, 300, [SEED])
-    return {"model": "offline", "messages": build_messages(ask), "seed": 1, **more}
+    return {"model": "offline", "messages": build_messages(ask, load_prompts("structured")), "seed": 1, **more}
 
 
 def test_it_speaks_chat_completions_and_says_what_it_is(url: str) -> None:

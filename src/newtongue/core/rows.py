@@ -1,4 +1,4 @@
-"""The rows every stage exchanges: documents and conversations."""
+"""The rows every stage exchanges: documents, conversations and preferences."""
 
 from __future__ import annotations
 
@@ -65,4 +65,31 @@ class Conversation:
     license: str = "unknown"
     task: str = ""
     score: float = float("nan")
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """One prompt with a better and a worse answer.
+
+    Attributes:
+        id: Unique within its set.
+        prompt: Turns before the answer.
+        chosen: The better answer, role `assistant`.
+        rejected: The worse one.
+        language: Tag of the answers.
+        task: Task type, or "".
+        flags: What is doubtful about the row.
+    """
+
+    id: str
+    prompt: tuple[Message, ...]
+    chosen: Message
+    rejected: Message
+    language: str
+    split: str = "train"
+    group: str = ""
+    source: str = ""
+    license: str = "unknown"
+    task: str = ""
     flags: tuple[str, ...] = ()

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-_NUMBER = r"\d+(?:[.٫]\d+)?"
+_NUMBER = r"(?:\d{1,3}(?:[,٬]\d{2,3})+|\d+)(?:[.٫]\d+)?"
+"""Digits of any script, perhaps grouped by thousands or in the Indian way."""
 _SIGN = {"+": "+", "-": "-", "−": "-", "–": "-", "×": "*", "*": "*", "x": "*", "÷": "/", "/": "/"}
 _OPERATOR = "[" + re.escape("".join(_SIGN)) + "]"
-_EQUATION = re.compile(rf"(?<![\w.])({_NUMBER}(?:\s*{_OPERATOR}\s*{_NUMBER})+)\s*=\s*({_NUMBER})(?![.٫]?\d)")
+_EQUATION = re.compile(rf"(?<![\w.,٬])({_NUMBER}(?:\s*{_OPERATOR}\s*{_NUMBER})+)\s*=\s*({_NUMBER})(?![.٫,٬]?\d)")
+_FREE_NUMBER = re.compile(rf"(?<![\w.,٬]){_NUMBER}")
 
 
 def equations(text: str) -> list[tuple[str, str]]:
@@ -32,6 +34,29 @@ def false_equations(text: str) -> list[str]:
         ['7 ÷ 2 = 4']
     """
     return [f"{left} = {right}" for left, right in equations(text) if evaluate(left) != _number(right)]
+
+
+def chain_problem(text: str) -> tuple[str, str]:
+    """Return (reason, the place) why a written chain of thought cannot be trusted, or two empty texts.
+
+    Its sums must hold, and where numbers follow the last sum its value must be among them.
+
+    Example:
+        >>> chain_problem("3 × 4 = 12, 12 + 2 = 14. جواب: 15 سیب")
+        ('answer differs from its sums', '12 + 2 = 14')
+        >>> chain_problem("3 × 4 = 12. جواب: ۱۲")
+        ('', '')
+    """
+    if wrong := false_equations(text):
+        return "wrong sum", wrong[0]
+    found = list(_EQUATION.finditer(text))
+    if not found:
+        return "", ""
+    last = found[-1]
+    after = [_number(number) for number in _FREE_NUMBER.findall(text[last.end() :])]
+    if after and _number(last[2]) not in after:
+        return "answer differs from its sums", last[0]
+    return "", ""
 
 
 def evaluate(expression: str) -> Fraction | None:
@@ -65,5 +90,5 @@ def _product(term: str) -> Fraction | None:
 
 
 def _number(text: str) -> Fraction:
-    whole, _, decimals = text.strip().replace("٫", ".").partition(".")
+    whole, _, decimals = re.sub("[,٬]", "", text.strip()).replace("٫", ".").partition(".")
     return Fraction(int(whole + decimals), 10 ** len(decimals))

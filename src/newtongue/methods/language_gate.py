@@ -45,11 +45,17 @@ class Profile:
         script_ranges: Inclusive code point ranges of its scripts; empty when unknown.
         code: Code under which the identifier knows it, or "".
         confusables: Codes the identifier mixes up with it.
+        lead_characters: Letters that tell it from its neighbours in the same script.
+        foreign_characters: Letters of those neighbours that do not belong in it.
+        stop_words: Some of its most frequent words.
     """
 
     script_ranges: Sequence[tuple[int, int]] = ()
     code: str = ""
     confusables: Sequence[str] = ()
+    lead_characters: str = ""
+    foreign_characters: str = ""
+    stop_words: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,19 +88,22 @@ def largest_remainder(weights: Mapping[str, float], total: int) -> dict[str, int
     return shares
 
 
-def plan_round(cells: Sequence[Cell], tasks_per_request: int, requests_left: int) -> list[tuple[Cell, int]]:
+def plan_round(
+    cells: Sequence[Cell], tasks_per_request: int, requests_left: int, most: int = REQUESTS_PER_ROUND
+) -> list[tuple[Cell, int]]:
     """Return (cell, number within it) of each request of the next round, taking turns; empty when all is done.
 
     Args:
         cells: All cells; `requests` is counted up for the planned ones.
         tasks_per_request: Rows one request may bring.
         requests_left: Requests that may still be planned in the whole run.
+        most: Requests of one round.
     """
     wanted = {id(cell): -(-cell.missing // tasks_per_request) for cell in cells}
     planned: list[tuple[Cell, int]] = []
-    while len(planned) < min(REQUESTS_PER_ROUND, requests_left) and any(wanted.values()):
+    while len(planned) < min(most, requests_left) and any(wanted.values()):
         for cell in cells:
-            if wanted[id(cell)] and len(planned) < min(REQUESTS_PER_ROUND, requests_left):
+            if wanted[id(cell)] and len(planned) < min(most, requests_left):
                 planned.append((cell, cell.requests))
                 wanted[id(cell)] -= 1
                 cell.requests += 1

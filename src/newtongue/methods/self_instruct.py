@@ -1,7 +1,8 @@
 """Self-Instruct: prompts built from seed tasks, and the reading of what a teacher wrote.
 
 A prompt shows seed tasks of one type, names rows already written, may carry a document, and asks for a JSON array.
-`build_messages` and `read_ask` are each other's inverse, so a stand-in teacher needs nothing but the prompt.
+The wording is data. `build_messages` and `read_ask` are each other's inverse, so a stand-in teacher needs nothing
+but the prompt.
 Source: Wang et al. 2023 (Self-Instruct, arXiv 2212.10560); per-type prompts after Alif (arXiv 2510.09051). We differ
 in one type per prompt, exemplars from seeds only, and a structured answer instead of numbered text.
 """
@@ -12,32 +13,10 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-TASK_RULES: Final[Mapping[str, str]] = {
-    "generation": "creative or practical writing: stories, letters, descriptions, continuations",
-    "ethics": "situations that call for a fair, safe and kind answer",
-    "qa": "questions with one short, checkable answer",
-    "reasoning": "problems solved step by step, each sum written as `2 + 3 = 5`, the result last",
-    "translation": "translation into the language named above; the text to translate stands in `input`",
-    "classification": "choosing one label of a few that the instruction names",
-    "sentiment": "telling the feeling of a text: positive, negative or neutral, in that language's words",
-}
-"""What each known task type asks for; other types go by their examples alone."""
+from newtongue.methods.prompts import fill, read
 
-_HEAD = """Write {count} new training tasks for a language model.
-
-Task type: {task}{rule}
-Language: {language} ({tag})
-Number of tasks: {count}
-Longest answer: {max_characters} characters
-
-Instruction and output are in {language}. The tasks differ from the examples and from each other in wording and
-content, can be done from their text alone, and have a correct and complete output.
-Answer with a JSON array of {count} objects with the keys "instruction", "input" and "output", and with nothing else.
-An empty input is "".
-"""
-_FIELD = re.compile(r"^(Task type|Language|Number of tasks|Longest answer): (.*)$", re.MULTILINE)
 _TEXT = re.compile(r'^<text language="([^"]*)">\n(.*?)\n</text>$', re.MULTILINE | re.DOTALL)
 
 
@@ -88,49 +67,60 @@ class Item:
         return f"{self.instruction}\n\n{self.input}" if self.input else self.instruction
 
 
-def build_messages(ask: Ask) -> list[dict[str, str]]:
+def build_messages(ask: Ask, texts: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return the chat messages of one request.
+
+    Args:
+        ask: What is asked for.
+        texts: The prompt as data: `head` with slots, `rules` by task type, and the lines `examples`, `written` and
+            `grounding` that stand over what follows.
 
     Example:
         >>> ask = Ask("qa", "Urdu", "urd_Arab", 2, 300, [{"instruction": "a", "input": "", "output": "b"}])
-        >>> read_ask(build_messages(ask)[-1]["content"]) == ask
+        >>> head = "{count} of {task}, {name}, in {language}, at most {characters}"
+        >>> texts = {"head": head, "rules": {}, "examples": "E:", "written": "W:", "grounding": "G:"}
+        >>> read_ask(build_messages(ask, texts)[-1]["content"], texts) == ask
         True
     """
-    rule = TASK_RULES.get(ask.task, "")
-    head = _HEAD.format(
-        count=ask.count,
-        task=ask.task,
-        rule=f" ({rule})" if rule else "",
-        language=ask.language,
-        tag=ask.tag,
-        max_characters=ask.max_characters,
+    rule = texts["rules"].get(ask.task, "")
+    head = fill(
+        texts["head"],
+        {
+            "count": ask.count,
+            "task": f"{ask.task} ({rule})" if rule else ask.task,
+            "language": f"{ask.language} ({ask.tag})",
+            "name": ask.language,
+            "characters": ask.max_characters,
+        },
     )
-    parts = [head, "Examples:", json.dumps(list(ask.exemplars), ensure_ascii=False, indent=1)]
+    parts = [head, "", texts["examples"], json.dumps(list(ask.exemplars), ensure_ascii=False, indent=1)]
     if ask.written:
-        parts += ["\nAlready written:", json.dumps(list(ask.written), ensure_ascii=False, indent=1)]
+        parts += ["", texts["written"], json.dumps(list(ask.written), ensure_ascii=False, indent=1)]
     if ask.texts:
-        parts.append("\nGround the tasks on this text:")
+        parts += ["", texts["grounding"]]
         parts += [f'<text language="{tag}">\n{text}\n</text>' for tag, text in ask.texts]
     return [{"role": "user", "content": "\n".join(parts)}]
 
 
-def read_ask(prompt: str) -> Ask | None:
+def read_ask(prompt: str, texts: Mapping[str, Any]) -> Ask | None:
     """Return what a prompt made by `build_messages` asks for, or None for any other prompt."""
-    fields = dict(_FIELD.findall(prompt))
-    start = prompt.find("\nExamples:\n")
-    if len(fields) < 4 or start < 0:
+    border = f"\n\n{texts['examples']}\n"
+    start = prompt.find(border)
+    fields = read(texts["head"], prompt[:start]) if start >= 0 else None
+    if fields is None:
         return None
     try:
-        exemplars, _ = json.JSONDecoder().raw_decode(prompt, start + len("\nExamples:\n"))
-        language, tag = re.fullmatch(r"(.*) \((\S+)\)", fields["Language"]).groups()  # type: ignore[union-attr]
-        written = prompt.find("\nAlready written:\n")
-        earlier = json.JSONDecoder().raw_decode(prompt, written + len("\nAlready written:\n"))[0] if written > 0 else ()
+        exemplars, _ = json.JSONDecoder().raw_decode(prompt, start + len(border))
+        language, tag = re.fullmatch(r"(.*) \((\S+)\)", fields["language"]).groups()  # type: ignore[union-attr]
+        border = f"\n{texts['written']}\n"
+        written = prompt.find(border)
+        earlier = json.JSONDecoder().raw_decode(prompt, written + len(border))[0] if written > 0 else ()
         return Ask(
-            task=fields["Task type"].split(" (")[0],
+            task=fields["task"].split(" (")[0],
             language=language,
             tag=tag,
-            count=int(fields["Number of tasks"]),
-            max_characters=int(fields["Longest answer"].split()[0]),
+            count=int(fields["count"]),
+            max_characters=int(fields["characters"]),
             exemplars=exemplars,
             written=earlier,
             texts=[(tag, text) for tag, text in _TEXT.findall(prompt)] or (),

@@ -17,7 +17,7 @@ from random import Random
 from typing import Any, Final
 
 from newtongue.methods.arithmetic import evaluate
-from newtongue.methods.self_instruct import Ask, read_ask
+from newtongue.methods.self_instruct import Ask
 from newtongue.methods.stand_in_kinds import KINDS, Material, sentences
 
 MAX_PAIR_CHARACTERS: Final = 75
@@ -30,21 +30,20 @@ _SIGNS = {"*": "×", "/": "÷", "-": "−"}
 Task = dict[str, str]
 
 
-def write_answer(body: Mapping[str, Any], data: Mapping[str, Any], wordings: Mapping[str, Sequence[str]]) -> str:
-    """Return the answer to one chat request.
+def random_of(body: Mapping[str, Any]) -> Random:
+    """Return the generator of random numbers that belongs to a request."""
+    return Random(hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).digest())
+
+
+def write_answer(ask: Ask, rng: Random, data: Mapping[str, Any], wordings: Mapping[str, Sequence[str]]) -> str:
+    """Return the answer to one structured prompt: a JSON array of tasks.
 
     Args:
-        body: The request: `messages`, `seed`, ….
+        ask: What it asks for.
+        rng: That of the request.
         data: Forms and stories in the language (`assets/sample/teacher.*.json`).
         wordings: Task type -> instructions that fit any input of that type.
-
-    Returns:
-        A JSON array of tasks; for a prompt that is none of ours, the sentence `fallback` of the data.
     """
-    rng = Random(hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).digest())
-    ask = read_ask(body["messages"][-1]["content"])
-    if ask is None:
-        return str(data["fallback"])
     return json.dumps(write_tasks(ask, rng, data, wordings), ensure_ascii=False)
 
 

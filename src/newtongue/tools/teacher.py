@@ -11,14 +11,11 @@ import hashlib
 import json
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache
-from importlib.resources import files
 from typing import Any, Final
 
 from newtongue.adapters.llm.server import serve_chat
 from newtongue.core.process import die_with_parent
-from newtongue.methods.self_instruct import read_ask
-from newtongue.methods.stand_in import write_answer
+from newtongue.tools.stand_in import write
 
 BYTES_PER_TOKEN: Final = 4
 NOTICE: Final = "offline stand-in teacher: recombines the prompt's own seeds and documents, understands nothing"
@@ -27,9 +24,6 @@ FACTS: Final[Mapping[str, Any]] = {
     "notice": NOTICE,
     "usage_rule": f"{BYTES_PER_TOKEN} bytes of UTF-8 per token",
 }
-DEFAULT_LANGUAGE: Final = "urd_Arab"
-"""Language whose sentence answers a prompt that is not one of ours."""
-SAMPLE = files("newtongue") / "assets" / "sample"
 
 
 def serve(port: int = 8808, ready: Callable[[str], None] = lambda url: None) -> None:
@@ -46,11 +40,9 @@ def respond(body: dict[str, Any]) -> dict[str, Any]:
     """Return the response to one chat request; a pure function of the request.
 
     Raises:
-        ValueError: There are no shipped wordings for the language asked for.
+        ValueError: The stand-in cannot write in the language asked for.
     """
-    ask = read_ask(body["messages"][-1]["content"])
-    data, wordings = _wordings(ask.tag if ask else DEFAULT_LANGUAGE)
-    text = write_answer(body, data, wordings)
+    text = write(body)
     limit = body.get("max_tokens") or body.get("max_completion_tokens") or sys.maxsize
     shown = text.encode()[: limit * BYTES_PER_TOKEN].decode(errors="ignore")
     prompt = sum(_tokens(message["content"]) for message in body["messages"])
@@ -68,22 +60,6 @@ def respond(body: dict[str, Any]) -> dict[str, Any]:
         "model": body.get("model", "offline"),
     }
     return {**head, "choices": [choice], "usage": usage, **FACTS}
-
-
-def languages() -> list[str]:
-    """Return the tags the stand-in has wordings for, sorted."""
-    names = (entry.name for entry in SAMPLE.iterdir())
-    return sorted(name.split(".")[1] for name in names if name.startswith("teacher."))
-
-
-@cache
-def _wordings(tag: str) -> tuple[dict[str, Any], dict[str, list[str]]]:
-    if tag not in languages():
-        raise ValueError(f"the offline teacher has no wordings for {tag}, only for {', '.join(languages())}")
-    forms, wordings = (
-        json.loads((SAMPLE / f"{name}.{tag}.json").read_text("utf-8")) for name in ("teacher", "wordings")
-    )
-    return forms, wordings
 
 
 def _tokens(text: str) -> int:

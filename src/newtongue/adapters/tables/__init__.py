@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from newtongue.adapters.tables.rows import (
         read_conversations,
         read_documents,
+        read_preferences,
         write_conversations,
         write_documents,
+        write_preferences,
         write_rejects,
     )
     from newtongue.adapters.tables.writing import RejectWriter
@@ -29,10 +31,12 @@ __all__ = [
     "read_bitext",
     "read_conversations",
     "read_documents",
+    "read_preferences",
     "read_rows",
     "require_columns",
     "write_conversations",
     "write_documents",
+    "write_preferences",
     "write_rejects",
 ]
 
@@ -40,7 +44,15 @@ _HOMES = {
     "bitext": ("read_bitext",),
     "draft": ("Draft", "DraftWriter"),
     "files": ("Reject", "columns_of", "find_files", "read_rows", "require_columns"),
-    "rows": ("read_conversations", "read_documents", "write_conversations", "write_documents", "write_rejects"),
+    "rows": (
+        "read_conversations",
+        "read_documents",
+        "read_preferences",
+        "write_conversations",
+        "write_documents",
+        "write_preferences",
+        "write_rejects",
+    ),
     "writing": ("RejectWriter",),
 }
 

@@ -1,4 +1,4 @@
-"""Documents and conversations, to and from disk."""
+"""Documents, conversations and preferences, to and from disk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from newtongue.adapters.tables.files import Reject, read_rows
 from newtongue.adapters.tables.writing import RejectWriter, write_rows
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
-from newtongue.core.rows import Conversation, Document, Message
+from newtongue.core.rows import Conversation, Document, Message, Preference
 
 LOG = logging.getLogger(__name__)
 ROWS_PER_BATCH = 128
@@ -31,6 +31,18 @@ CONVERSATION_SCHEMA = pa.schema(
         ("messages", pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))),
         *[(name, pa.string()) for name in ("language", "split", "group", "source", "license", "task")],
         ("score", pa.float64()),
+        ("flags", pa.list_(pa.string())),
+    ]
+)
+
+_TURN = pa.struct([("role", pa.string()), ("content", pa.string())])
+PREFERENCE_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("prompt", pa.list_(_TURN)),
+        ("chosen", _TURN),
+        ("rejected", _TURN),
+        *[(name, pa.string()) for name in ("language", "split", "group", "source", "license", "task")],
         ("flags", pa.list_(pa.string())),
     ]
 )
@@ -68,6 +80,44 @@ def read_conversations(artefact: Artefact, split: str | None = None) -> Iterator
             flags=tuple(row.get("flags") or ()),
             **known,
         )
+
+
+def read_preferences(artefact: Artefact, split: str | None = None) -> Iterator[Preference]:
+    """Yield preferences from a sealed set or from files with `prompt`, `chosen` and `rejected` (texts or messages).
+
+    Raises:
+        DataError: A row lacks one of the three, or its chosen and rejected answers are no single turns.
+    """
+    for number, row in enumerate(_rows(artefact, split)):
+        if not all(row.get(name) for name in ("chosen", "rejected")):
+            columns = ", ".join(sorted(map(str, row)))
+            raise DataError(
+                f"no pair of answers in the columns {columns}", place=artefact.name, fix="rename the columns"
+            )
+        names = ("language", "split", "group", "source", "license", "task")
+        known: dict[str, Any] = {name: str(row[name]) for name in names if row.get(name) is not None}
+        known.setdefault("language", "")
+        prompt, chosen, rejected = (
+            _turns(row.get(name), name, artefact.name) for name in ("prompt", "chosen", "rejected")
+        )
+        if len(chosen) > 1:
+            prompt, chosen, rejected = chosen[:-1], chosen[-1:], rejected[-1:]
+        yield Preference(
+            id=str(row.get("id", number)),
+            prompt=prompt,
+            chosen=chosen[0],
+            rejected=rejected[0],
+            flags=tuple(row.get("flags") or ()),
+            **known,
+        )
+
+
+def _turns(value: Any, name: str, place: str) -> tuple[Message, ...]:
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (Message(role="user" if name == "prompt" else "assistant", content=value),)
+    return tuple(_turn(turn, "role", "content", place) for turn in (value if isinstance(value, list) else [value]))
 
 
 def messages_of(row: dict[str, Any], place: str) -> tuple[Message, ...]:
@@ -115,6 +165,14 @@ def write_conversations(folder: Path, conversations: Iterable[Conversation]) -> 
     """Write conversations into `train-*.parquet` and `heldout-*.parquet`; return the number per split."""
     sized = ((row, sum(len(turn["content"]) for turn in row.messages)) for row in conversations)
     return write_rows(folder, CONVERSATION_SCHEMA, sized)
+
+
+def write_preferences(folder: Path, preferences: Iterable[Preference]) -> dict[str, int]:
+    """Write preferences into `train-*.parquet` and `heldout-*.parquet`; return the number per split."""
+    turns = ((row, (*row.prompt, row.chosen, row.rejected)) for row in preferences)
+    return write_rows(
+        folder, PREFERENCE_SCHEMA, ((row, sum(len(turn["content"]) for turn in said)) for row, said in turns)
+    )
 
 
 def write_rejects(file: Path, rejects: Iterable[Reject]) -> dict[str, int]:

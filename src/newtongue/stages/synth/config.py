@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
 from newtongue.core.config import ConversationsRef, CorpusRef, Settings, StageConfig, operational
 from newtongue.core.teacher import Teacher
+from newtongue.stages.synth.generators.self_instruct import SelfInstruct
 
 
 class Prompt(Settings):
@@ -38,6 +39,12 @@ class SynthConfig(StageConfig):
     """Who writes."""
     language: str
     """Tag of the language to write in."""
+    generator: SelfInstruct = SelfInstruct()
+    """How rows come about."""
+    prompt_language: Literal["english", "target"] = "english"
+    """Whether prompts are in English or, where they are shipped, in the language itself."""
+    other_language: str = "eng_Latn"
+    """The second language of rows that have two (translation, cross-lingual)."""
     seeds: ConversationsRef
     """Seed tasks: rows with `task`, `instruction`, `input`, `output`, and `labels` where there are some."""
     documents: CorpusRef | None = None

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card
-from newtongue.methods.arithmetic import false_equations
-from newtongue.methods.language_gate import Profile, judge_answer, judge_language
+from newtongue.methods.arithmetic import chain_problem
+from newtongue.methods.language_gate import Profile, Verdict, judge_answer, judge_language
 from newtongue.methods.self_instruct import Item
-from newtongue.methods.similarity import Pool
+from newtongue.methods.similarity import Pool, material_of, similarity_words
 from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.material import Seed
+from newtongue.stages.synth.styles import Style
 
 UNKNOWN_LANGUAGE = "language unknown"
 """Flag of a row whose language nobody could tell."""
+OUTCOMES = ("right", "unknown", "wrong")
+"""Answers of the language gate, the best first."""
 MAX_QUESTION_CHARACTERS = 4000
 """Longer questions are rejected."""
 
@@ -28,53 +31,121 @@ class Judgement:
         reason: Why it was rejected, a short stable phrase; "" when it was accepted.
         flags: What is doubtful about an accepted row.
         note: More about a rejection (the nearest row).
+        languages: Tags of instruction and output, of those allowed.
+        told: The language gate's answer: `right`, `unknown`, `wrong`; "" when it was not asked.
     """
 
     reason: str = ""
     flags: tuple[str, ...] = ()
     note: str = ""
+    languages: tuple[str, str] = ("", "")
+    told: str = ""
+
+
+def profile_of(tag: str) -> Profile:
+    """Return what the language gate needs to know of a language."""
+    card = load_card(tag)
+    codes = [load_card(other).lid for other in card.confusables]
+    return Profile(
+        card.script_ranges,
+        card.lid,
+        [code for code in codes if code],
+        lead_characters=card.lead_characters,
+        foreign_characters=card.foreign_characters,
+        stop_words=card.stop_words,
+    )
 
 
 class Judge:
     """Judges items in order; every accepted one counts for the similarity of later ones."""
 
-    def __init__(self, config: SynthConfig, seeds: Iterable[Seed]) -> None:
-        """Know the language and the seeds."""
-        card = load_card(config.language)
-        codes = [load_card(tag).lid for tag in card.confusables]
-        self._profile = Profile(card.script_ranges, card.lid, [code for code in codes if code])
-        self._config = config
-        self._pool = Pool()
+    def __init__(self, config: SynthConfig, seeds: Iterable[Seed], style: Style) -> None:
+        """Know the languages, the seeds, and what is refused unread."""
+        self._config, self._style = config, style
+        self._compared = config.generator.shape().compared
+        self._profiles: Mapping[str, Profile] = {
+            tag: profile_of(tag) for tag in (config.language, config.other_language)
+        }
+        self._whole, self._material = Pool(config.max_similarity), Pool(config.max_similarity)
+        self._answers: list[list[str]] = []
         for seed in seeds:
-            self._pool.add(seed.id, f"{seed.shown['instruction']} {seed.shown['input']}")
+            shown = seed.shown
+            self.remember(seed.id, Item(shown["instruction"], str(shown["input"]), str(shown["output"])))
 
-    def judge(self, item: Item, name: str) -> Judgement:
-        """Return the judgement of one item; an accepted one joins the pool under `name`."""
-        for check in (self._form, self._language, self._similarity):
-            judgement = check(item)
-            if judgement.reason:
-                return judgement
-        self._pool.add(name, f"{item.instruction} {item.input}")
-        return Judgement(flags=self._language(item).flags)
+    def examine(self, item: Item, languages: Sequence[Sequence[str]]) -> Judgement:
+        """Return the judgement of one item.
 
-    def _form(self, item: Item) -> Judgement:
-        if item.problem:
-            return Judgement(item.problem)
+        Args:
+            item: What was written.
+            languages: Tags the instruction, and tags the output, may be in.
+        """
+        reason, note = self._form(item)
+        if reason:
+            return Judgement(reason, note=note)
+        judgement = self._language(item, languages)
+        if judgement.reason:
+            return judgement
+        if near := self._similar(item):
+            return replace(judgement, reason="too similar", note=near)
+        return judgement
+
+    def _form(self, item: Item) -> tuple[str, str]:
+        if reason := self._style.problem(item):
+            return reason, ""
         if len(item.output) > self._config.max_answer_characters:
-            return Judgement("answer too long")
+            return "answer too long", ""
         if len(item.question) > MAX_QUESTION_CHARACTERS:
-            return Judgement("question too long")
-        wrong = false_equations(item.output)
-        return Judgement("wrong sum", note=wrong[0]) if wrong else Judgement()
+            return "question too long", ""
+        return chain_problem(item.output)
 
-    def _language(self, item: Item) -> Judgement:
-        if judge_language(item.instruction, self._profile, identify).outcome == "wrong":
-            return Judgement("instruction in another language")
-        verdict = judge_answer(item.output, (item.instruction, item.input), self._profile, identify)
+    def _language(self, item: Item, languages: Sequence[Sequence[str]]) -> Judgement:
+        asked, verdict = self._first_right(item.instruction, None, languages[0])
         if verdict.outcome == "wrong":
-            return Judgement(f"answer: {verdict.reason}")
-        return Judgement(flags=(UNKNOWN_LANGUAGE,) if verdict.outcome == "unknown" else ())
+            return Judgement("instruction in another language", told="wrong")
+        given, verdict = self._first_right(item.output, (item.instruction, item.input), languages[1])
+        if verdict.outcome == "wrong":
+            return Judgement(f"answer: {verdict.reason}", told="wrong")
+        flags = (UNKNOWN_LANGUAGE,) if verdict.outcome == "unknown" else ()
+        return Judgement(flags=flags, languages=(asked, given), told=verdict.outcome)
 
-    def _similarity(self, item: Item) -> Judgement:
-        near = self._pool.nearest(f"{item.instruction} {item.input}", self._config.max_similarity)
-        return Judgement("too similar", note=f"{near[0]:.3f} to {near[1]}") if near else Judgement()
+    def _first_right(self, text: str, prompt: Sequence[str] | None, tags: Sequence[str]) -> tuple[str, Verdict]:
+        """Return (tag, verdict) of the first tag that is right, else unknown, else the first one's wrong."""
+        verdicts = [(tag, self._verdict(text, prompt, self._profiles[tag])) for tag in tags]
+        return min(verdicts, key=lambda pair: OUTCOMES.index(pair[1].outcome))
+
+    def _verdict(self, text: str, prompt: Sequence[str] | None, profile: Profile) -> Verdict:
+        if prompt is None:
+            return judge_language(text, profile, identify)
+        return judge_answer(text, prompt, profile, identify)
+
+    def _similar(self, item: Item) -> str:
+        """Return `score to name` of what the item repeats, or "".
+
+        With `two_channel` a row repeats another when wording and material are both alike, or when the material is and
+        the answer is the same: neither a shared frame alone nor a new frame around an old task decides.
+        """
+        if self._compared != "two_channel":
+            near = self._whole.nearest(self._text(item))
+            return f"{near[0]:.3f} to {near[1]}" if near else ""
+        material = dict(
+            (place, score) for score, place in self._material.hits(material_of(item.instruction, item.input))
+        )
+        alike = [(score, place) for score, place in self._whole.hits(item.question) if place in material]
+        answer = similarity_words(item.output)
+        alike += [(score, place) for place, score in material.items() if self._answers[place] == answer]
+        if not alike:
+            return ""
+        score, place = max(alike, key=lambda hit: (hit[0], -hit[1]))
+        return f"{score:.3f} to {self._whole.names[place]}"
+
+    def _text(self, item: Item) -> str:
+        return item.instruction if self._compared == "instruction" else f"{item.instruction} {item.input}"
+
+    def remember(self, name: str, item: Item) -> None:
+        """Let an accepted item count for the similarity of later ones."""
+        if self._compared != "two_channel":
+            self._whole.add(name, self._text(item))
+            return
+        self._whole.add(name, item.question)
+        self._material.add(name, material_of(item.instruction, item.input))
+        self._answers.append(similarity_words(item.output))

@@ -22,6 +22,8 @@ from newtongue.stages.synth.config import SynthConfig
 
 SHOWN = ("instruction", "input", "output", "labels")
 """Columns of a seed that a prompt shows."""
+MIXED = "instruction"
+"""Task type of every row where a mode has one prompt for all types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,10 @@ def gather(config: SynthConfig, context: Context) -> Material:
     """
     material = Material()
     by_task: dict[str, list[Seed]] = {}
-    for seed in _seeds(context[config.seeds]):
+    for seed in _seeds(context[config.seeds], merged=config.generator.mode == "alif"):
         by_task.setdefault(seed.task, []).append(seed)
+    if config.generator.mode in ("alpaca", "self_instruct"):
+        by_task = {MIXED: [seed for seeds in by_task.values() for seed in seeds]}
     _check_tasks(config, by_task)
     for task in config.tasks or by_task:
         order = sorted(by_task[task], key=lambda seed: blake2b(seed.key.encode(), digest_size=8, key=SALT).digest())
@@ -100,8 +104,11 @@ def gather(config: SynthConfig, context: Context) -> Material:
     return material
 
 
-def _seeds(artefact: Artefact) -> Iterator[Seed]:
+def _seeds(artefact: Artefact, *, merged: bool) -> Iterator[Seed]:
+    """Yield the seeds; `merged` puts the input into the instruction, as Alif has it."""
     for number, row in enumerate(_seed_rows(artefact)):
+        if merged and row.get("input"):
+            row = {**row, "instruction": f"{row['instruction']}\n{row['input']}", "input": ""}
         instruction, output = str(row["instruction"]), str(row["output"])
         shown = {name: row[name] for name in SHOWN if row.get(name) not in (None, [])}
         identity = str(row.get("id") or f"seed-{number}")

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import json
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, closing, nullcontext
 
 from newtongue.adapters.languages import load_card
-from newtongue.adapters.llm.client import ChatClient, Endpoint
-from newtongue.adapters.llm.ledger import Ledger
-from newtongue.adapters.llm.offline import offline_teacher
-from newtongue.adapters.llm.requests import Price
+from newtongue.adapters.llm.questions import Reply
+from newtongue.adapters.llm.teachers import open_teachers
+from newtongue.adapters.prompts import load_prompts
 from newtongue.adapters.tables import write_conversations, write_rejects
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
-from newtongue.core.errors import DataError, RecipeError
-from newtongue.core.teacher import Teacher
+from newtongue.core.errors import DataError, ProviderError
+from newtongue.core.teacher import Sending
+from newtongue.stages.synth.books import Books
 from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.loop import Loop
 from newtongue.stages.synth.material import gather
@@ -30,6 +29,8 @@ STAND_IN = (
     "shown with shipped wordings. The rows show that the pipeline works; they are no substitute for a teacher."
 )
 
+Work = Loop
+
 
 def synthesise(config: SynthConfig, context: Context) -> Outcome:
     """Write conversations from seed tasks and documents with the help of a teacher.
@@ -39,74 +40,80 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
         ProviderError: The teacher cannot be used.
         DataError: There are no seeds of a wanted task type, or no row was accepted.
     """
-    loop = Loop(config, gather(config, context), load_card(config.language).name)
-    with _place(config.teacher) as url, closing(Ledger(context.store / "ledger.db")) as ledger:
-        client = ChatClient(_endpoint(config, url), ledger, STAGE)
-        while requests := loop.plan():
-            replies = client.complete([r.body for r in requests], lambda: _show(loop, config, context))
-            loop.take(requests, replies)
-            _show(loop, config, context)
-        spent = ledger.cost_of(loop.keys) / MICRO
-    if not loop.accepted:
-        raise DataError(f"no row was accepted; most were rejected for: {loop.reasons(3)}", place="synth")
-    write_conversations(context.payload, loop.accepted)
-    write_rejects(context.payload / "rejected.jsonl", [*loop.rejected, *loop.failed])
-    context.journal("written", **loop.counts())
+    work = begin(config, context)
+    books = work.books
+    sending = Sending(
+        concurrency=config.concurrency, timeout_seconds=config.timeout_seconds, max_attempts=config.max_attempts
+    )
+    with open_teachers({"": config.teacher}, context.store, STAGE, sending=sending) as teachers:
+        while requests := work.plan():
+            replies = []
+            for _, reply in teachers.stream(request.question for request in requests):
+                replies.append(reply)
+                _show(books, config, context)
+            _require_answers(books, replies)
+            work.take(requests, replies)
+        _show(books, config, context)
+        spent = teachers.cost_of(books.keys) / MICRO
+    if not books.accepted:
+        raise DataError(f"no row was accepted; most were rejected for: {books.reasons(3)}", place="synth")
+    _write(config, context, books)
+    context.journal("written", **books.counts())
     return Outcome(
-        counts=loop.counts(),
-        metrics={"accepted_fraction": round(len(loop.accepted) / max(1, loop.received), 6)},
-        licences=loop.licences(),
-        languages=[config.language],
-        card=_card(config, loop),
+        counts=books.counts(),
+        metrics={"accepted_fraction": round(len(books.accepted) / max(1, books.received), 6)},
+        licences=books.licences(),
+        languages=sorted({row.language for row in books.accepted}),
+        card=_card(config, work),
         costs={"usd": spent},
     )
 
 
-def _place(teacher: Teacher) -> AbstractContextManager[str]:
-    """Return the teacher's url for the time of the work, starting the offline one where asked for."""
-    if teacher.url is None:
-        return offline_teacher()
-    if not teacher.url.startswith("env:"):
-        return nullcontext(teacher.url)
-    name = teacher.url.removeprefix("env:")
-    if not os.environ.get(name):
-        raise RecipeError(f"the environment variable {name} is not set", place="teacher.url", fix=f"export {name}=…")
-    return nullcontext(os.environ[name])
+def begin(config: SynthConfig, context: Context) -> Work:
+    """Return the work of the generator."""
+    card = load_card(config.language)
+    target = config.prompt_language == "target"
+    name = (card.autonym if target else "") or card.name
+    texts = load_prompts(config.generator.mode, config.language if target else "eng_Latn")
+    return Loop(config, gather(config, context), name, texts)
 
 
-def _endpoint(config: SynthConfig, url: str) -> Endpoint:
-    teacher = config.teacher
-    return Endpoint(
-        url=url,
-        shown_url=teacher.url or url,
-        api_key=teacher.api_key,
-        price=Price(*teacher.prices),
-        concurrency=config.concurrency,
-        timeout_seconds=config.timeout_seconds,
-        max_attempts=config.max_attempts,
-    )
+def _write(config: SynthConfig, context: Context, books: Books) -> None:
+    write_conversations(context.payload, books.accepted)
+    write_rejects(context.payload / "rejected.jsonl", [*books.rejected, *books.failed])
+    lines = (json.dumps(row, ensure_ascii=False) for row in books.provenance)
+    (context.payload / "provenance.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
 
 
-def _show(loop: Loop, config: SynthConfig, context: Context) -> None:
-    context.progress(len(loop.accepted), config.rows, "rows", note=f"{len(loop.keys)} requests")
+def _require_answers(books: Books, replies: Sequence[Reply]) -> None:
+    if not books.received and all(reply.completion is None for reply in replies):
+        raise ProviderError(
+            f"the teacher refused all of the first {len(replies)} requests: {replies[0].why} {replies[0].detail}",
+            place="teacher",
+            fix="correct what it complains about in the recipe, then run again",
+        )
 
 
-def _card(config: SynthConfig, loop: Loop) -> Sequence[str]:
+def _show(books: Books, config: SynthConfig, context: Context) -> None:
+    context.progress(len(books.accepted), config.rows, "rows", note=f"{books.requests} requests")
+
+
+def _card(config: SynthConfig, work: Work) -> Sequence[str]:
     """Return what a reader must know of the data."""
+    books = work.books
     parts = [
-        f"{len(loop.accepted):,} conversations in {config.language}, written by the teacher `{config.teacher.model}` "
+        f"{len(books.accepted):,} conversations in {config.language}, written by the teacher `{config.teacher.model}` "
         + WRITTEN
     ]
-    if loop.stand_in:
+    if books.stand_in:
         parts.append(STAND_IN)
-    parts.append(f"Rejected rows are kept in rejected.jsonl: {loop.reasons(5)}.")
-    if loop.unknown:
+    parts.append(f"Rejected rows are kept in rejected.jsonl: {books.reasons(5)}.")
+    if books.unknown:
         parts.append(
-            f"The language of {loop.unknown:,} rows could not be told; they carry the flag `language unknown`."
+            f"The language of {books.unknown:,} rows could not be told; they carry the flag `language unknown`."
         )
-    if loop.other_models:
-        parts.append(f"Warning: answers came from {', '.join(loop.other_models)}, not from `{config.teacher.model}`.")
-    if len(loop.accepted) < config.rows:
-        gaps = ", ".join(f"{c.task} ({c.split}) {c.accepted} of {c.quota}" for c in loop.cells if c.accepted < c.quota)
-        parts.append(f"Fewer rows than asked for: {gaps}.")
+    if other := books.other_models([config.teacher.model]):
+        parts.append(f"Warning: answers came from {', '.join(other)}, not from `{config.teacher.model}`.")
+    if len(books.accepted) < config.rows:
+        parts.append(f"Fewer rows than asked for: {', '.join(work.gaps())}.")
     return parts

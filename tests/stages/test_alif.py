@@ -1,0 +1,210 @@
+"""Acceptance of `self_instruct` in `mode: alif`, through real HTTP on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from adapters.llm.faulty_teacher import running
+from stages.alif_kit import TASKS, Task, alif_teacher, read_prompt, seeds
+from stages.synth_kit import payload, rejected, rows_of, run
+
+from newtongue.adapters.llm.ledger import Ledger
+from newtongue.core.errors import BudgetExceeded
+from newtongue.stages.synth.config import SynthConfig
+
+ALIF: dict[str, Any] = {"kind": "self_instruct", "mode": "alif"}
+PRICES = {"usd_per_million_input_tokens": 2.5, "usd_per_million_output_tokens": 10.0}
+LONG = 100_000
+
+
+def synth(folder: Path, teacher: Any, cap: int | None = 10**9, **settings: Any) -> Any:
+    chosen = {"generator": ALIF, "rows": 70, "max_answer_characters": LONG, "heldout_fraction": 0.0, **settings}
+    more = chosen.pop("teacher", {})
+    return run(folder, cap, documents=False, teacher={"url": teacher.url, **more}, **chosen)
+
+
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    folder = tmp_path_factory.mktemp("alif")
+    with running(alif_teacher()) as teacher:
+        teacher.price = (2.5, 10.0)
+        outcome = synth(folder, teacher, rows=1400, heldout_fraction=0.2, teacher=PRICES)
+    return folder, teacher, outcome
+
+
+def test_requests_show_four_seeds_of_their_task_and_two_rows_of_any(ran: Any) -> None:
+    known = seeds()
+    sizes, crossed = Counter(), 0
+    for number, prompt in enumerate(ran[1].prompts):
+        task, shown = read_prompt(prompt)
+        mine = [known[one["instruction"]]["task"] for one in shown if one["instruction"] in known]
+        assert mine == [task] * 4, number
+        sizes[len(shown) - 4] += 1
+    rows = {row.id: row for row in rows_of(ran[0])}
+    for line in (ran[0] / "payload" / "provenance.jsonl").read_text("utf-8").splitlines():
+        facts = json.loads(line)
+        crossed += any(rows[name].task != rows[facts["id"]].task for name in facts["pool"])
+        assert all(rows[name].split == rows[facts["id"]].split for name in facts["pool"])
+    assert set(sizes) == {0, 2}
+    assert crossed > 0
+
+
+def test_the_pool_can_be_kept_within_a_task(tmp_path: Path) -> None:
+    with running(alif_teacher()) as teacher:
+        synth(tmp_path, teacher, rows=700, generator={**ALIF, "pool_scope": "task"})
+    rows = {row.id: row for row in rows_of(tmp_path)}
+    facts = [json.loads(line) for line in (tmp_path / "payload" / "provenance.jsonl").read_text("utf-8").splitlines()]
+    assert any(one["pool"] for one in facts)
+    assert all(rows[name].task == rows[one["id"]].task for one in facts for name in one["pool"])
+
+
+def test_seeds_and_prompts_of_a_task_stay_with_it_and_the_two_sides_have_their_own(ran: Any) -> None:
+    sides: dict[str, set[str]] = {"train": set(), "heldout": set()}
+    rows = {row.id: row for row in rows_of(ran[0])}
+    for line in (ran[0] / "payload" / "provenance.jsonl").read_text("utf-8").splitlines():
+        facts = json.loads(line)
+        task = rows[facts["id"]].task
+        assert all(seed.startswith(task) for seed in facts["seeds"])
+        sides[rows[facts["id"]].split] |= set(facts["seeds"])
+    assert sides["heldout"]
+    assert not sides["train"] & sides["heldout"]
+
+
+def test_every_task_ends_at_its_quota_and_the_ledger_at_usage_times_price(ran: Any) -> None:
+    folder, teacher, outcome = ran
+    assert {outcome.counts[f"accepted: {task}"] for task in TASKS} == {200}
+    assert outcome.counts["documents"] == 1400
+    assert teacher.billed == Ledger(folder / "ledger.db").spent() == outcome.costs["usd"] * 1e6
+
+
+def test_translations_cover_the_four_directions_alike(ran: Any) -> None:
+    def script(text: str) -> str:
+        return "eng" if sum(c.isascii() and c.isalpha() for c in text) > len(text) / 3 else "urd"
+
+    rows = [row for row in rows_of(ran[0]) if row.task == "translation"]
+    found = Counter((script(row.messages[0]["content"]), script(row.messages[1]["content"])) for row in rows)
+    assert len(found) == 4
+    assert max(found.values()) - min(found.values()) <= 0.05 * len(rows)
+    assert {row.language for row in rows} == {"urd_Arab", "eng_Latn"}
+
+
+FIXED = {
+    "instruction": "اگر ایک کسان کے پاس بارہ بکریاں ہوں اور وہ تین بیچ دے تو کتنی بچیں گی؟",
+    "input": "",
+    "output": "اس کے پاس نو بکریاں بچیں گی۔",
+}
+
+
+def test_an_instruction_of_another_task_is_similar_with_its_nearest_id(tmp_path: Path) -> None:
+    def change(task: str, tasks: list[Task], rng: Random) -> list[Task]:
+        return [FIXED, *tasks[:4], FIXED]
+
+    with running(alif_teacher(change)) as teacher:
+        synth(tmp_path, teacher, rows=8, tasks={"qa": 1, "reasoning": 1})
+    kept = [row for row in rows_of(tmp_path) if row.messages[0]["content"] == FIXED["instruction"]]
+    assert [row.task for row in kept] == ["qa"]
+    again = [json.loads(r["content"])["note"] for r in rejected(tmp_path) if r["reason"] == "too similar"]
+    assert again.count(f"1.000 to {kept[0].id}") >= 2
+
+
+SPOILT: dict[str, tuple[dict[str, str], str]] = {
+    "three words": ({"instruction": "یہ بہت مختصر"}, "instruction too short"),
+    "four words": ({"instruction": "پاکستان کا دارالحکومت بتائیں"}, ""),
+    "151 words": ({"instruction": " ".join(["لفظ", "اور"] * 75 + ["بس"])}, "instruction too long"),
+    "no output": ({"output": ""}, "empty instruction or output"),
+    "an Arabic question mark first": ({"instruction": "؟ یہ کیا چیز ہے بتائیں"}, "begins with punctuation"),
+    "a blocked word before a comma": ({"instruction": "ایک خوبصورت تصویر، جو رنگین ہو، تیار کریں"}, "blocked word"),
+    "how to make": ({"instruction": "گھر پر اچھی چائے بنانے کا طریقہ بنائیں اور لکھیں"}, ""),
+    "a program": ({"instruction": "پروگرام لکھیں جو دو عدد جمع کرے"}, "blocked beginning"),
+    "an English reply": ({"output": "The capital of the country is a large city."}, "answer: script"),
+    "a wrong chain": ({"output": "پہلے 12 + 7 = 20، پھر جواب 20 ہے۔"}, "wrong sum"),
+    "a final answer beside the last step": (
+        {"output": "پہلے ہم 12 + 7 = 19 لکھتے ہیں، لہٰذا آخری جواب 18 ہے۔"},
+        "answer differs from its sums",
+    ),
+}
+
+
+def test_each_filter_at_its_edge(tmp_path: Path) -> None:
+    given = [{**FIXED, "instruction": f"{name} سوال نمبر", **change} for name, (change, _) in SPOILT.items()]
+    for number, task in enumerate(given):
+        if "instruction" not in list(SPOILT.values())[number][0]:
+            task["instruction"] = ["گاؤں کا کنواں کس نے کھودا تھا؟", "ندی کے پار کون سا شہر آباد ہے؟",
+                                   "سردیوں میں پرندے کہاں جاتے ہیں؟", "ریل گاڑی صبح کتنے بجے چلے گی؟"][number % 4]  # fmt: skip
+
+    with running(alif_teacher(lambda task, tasks, rng: given)) as teacher:
+        synth(tmp_path, teacher, rows=20, tasks={"qa": 1}, max_requests=1)
+    reasons = {json.loads(r["content"]).get("instruction", ""): r["reason"] for r in rejected(tmp_path)}
+    kept = {row.messages[0]["content"] for row in rows_of(tmp_path)}
+    for task, (name, (_, reason)) in zip(given, SPOILT.items(), strict=True):
+        assert (reasons.get(task["instruction"], ""), task["instruction"] in kept) == (reason, not reason), name
+
+
+def test_a_teacher_that_repeats_itself_saturates(tmp_path: Path) -> None:
+    with running(alif_teacher(lambda task, tasks, rng: [FIXED])) as teacher:
+        done = synth(tmp_path, teacher, rows=400, tasks={"qa": 1})
+    assert done.counts["documents"] == 1
+    assert done.counts["requests"] <= 30
+    assert "Fewer rows than asked for: qa (train) 1 of 400." in done.card
+
+
+def test_a_cap_holds_while_requests_run_side_by_side(tmp_path: Path) -> None:
+    with running(alif_teacher()) as teacher:
+        teacher.price = (2.5, 10.0)
+        with pytest.raises(BudgetExceeded):
+            synth(tmp_path, teacher, 200_000, rows=2000, teacher={**PRICES, "max_tokens": 3000}, concurrency=16)
+        assert teacher.billed <= Ledger(tmp_path / "ledger.db").spent() <= 200_000
+
+
+def test_neither_concurrency_nor_faults_change_a_byte(tmp_path: Path) -> None:
+    def story(body: Any, attempt: int) -> str:
+        return ("429", "cut", "500", "answer")[min(attempt, 3)] if body["seed"] % 5 == 0 else "answer"
+
+    for name, teacher, lanes in (("calm", alif_teacher(), 1), ("stormy", alif_teacher(story=story), 8)):
+        with running(teacher):
+            synth(tmp_path / name, teacher, rows=140, concurrency=lanes)
+    assert payload(tmp_path / "calm") == payload(tmp_path / "stormy")
+
+
+@pytest.mark.parametrize("mode", ["alpaca"])
+def test_alpaca_shows_three_seeds_of_any_type_and_no_row(tmp_path: Path, mode: str) -> None:
+    from newtongue.adapters.prompts import load_prompts
+    from newtongue.methods.prompts import read
+    from newtongue.methods.task_blocks import parse_blocks, write_blocks
+    from stages.alif_kit import written
+
+    shown: list[list[str]] = []
+
+    def write(body: Any) -> str:
+        prompt = body["messages"][-1]["content"]
+        slots = read(load_prompts("alpaca")["frame"], prompt)
+        assert slots
+        shown.append([i.instruction for i in parse_blocks(slots["blocks"].removeprefix("###\n"), cut_off=False)])
+        return write_blocks(written("qa", Random(prompt)), first=4).removeprefix("###\n4. Instruction:")
+
+    from adapters.llm.faulty_teacher import FaultyTeacher
+
+    with running(FaultyTeacher(write=write)) as teacher:
+        synth(tmp_path, teacher, rows=60, generator={"kind": "self_instruct", "mode": mode})
+    known = {row["instruction"]: row["task"] for row in seeds().values()}
+    assert {len(one) for one in shown} == {3}
+    assert all(text in known for one in shown for text in one)
+    assert any(len({known[text] for text in one}) > 1 for one in shown)
+
+
+def test_numbers_of_the_mode_can_be_changed() -> None:
+    config = SynthConfig.model_validate(
+        {
+            "teacher": {"serve": "offline"},
+            "language": "urd_Arab",
+            "seeds": "x",
+            "generator": {**ALIF, "pool_per_prompt": 0},
+        }
+    )
+    shape = config.generator.shape()
+    assert (shape.seeds, shape.pool, shape.tasks, shape.compared) == (4, 0, 20, "instruction")
