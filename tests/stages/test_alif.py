@@ -9,12 +9,15 @@ from random import Random
 from typing import Any
 
 import pytest
-from adapters.llm.faulty_teacher import running
-from stages.alif_kit import TASKS, Task, alif_teacher, read_prompt, seeds
+from adapters.llm.faulty_teacher import FaultyTeacher, running
+from stages.alif_kit import TASKS, Task, alif_teacher, read_prompt, seeds, written
 from stages.synth_kit import payload, rejected, rows_of, run
 
 from newtongue.adapters.llm.ledger import Ledger
+from newtongue.adapters.prompts import load_prompts
 from newtongue.core.errors import BudgetExceeded
+from newtongue.methods.prompts import read
+from newtongue.methods.task_blocks import parse_blocks, write_blocks
 from newtongue.stages.synth.config import SynthConfig
 
 ALIF: dict[str, Any] = {"kind": "self_instruct", "mode": "alif"}
@@ -24,7 +27,7 @@ LONG = 100_000
 
 def synth(folder: Path, teacher: Any, cap: int | None = 10**9, **settings: Any) -> Any:
     chosen = {"generator": ALIF, "rows": 70, "max_answer_characters": LONG, "heldout_fraction": 0.0, **settings}
-    more = chosen.pop("teacher", {})
+    more = chosen.pop("price", {})
     return run(folder, cap, documents=False, teacher={"url": teacher.url, **more}, **chosen)
 
 
@@ -33,7 +36,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("alif")
     with running(alif_teacher()) as teacher:
         teacher.price = (2.5, 10.0)
-        outcome = synth(folder, teacher, rows=1400, heldout_fraction=0.2, teacher=PRICES)
+        outcome = synth(folder, teacher, rows=420, heldout_fraction=0.2, price=PRICES)
     return folder, teacher, outcome
 
 
@@ -77,8 +80,8 @@ def test_seeds_and_prompts_of_a_task_stay_with_it_and_the_two_sides_have_their_o
 
 def test_every_task_ends_at_its_quota_and_the_ledger_at_usage_times_price(ran: Any) -> None:
     folder, teacher, outcome = ran
-    assert {outcome.counts[f"accepted: {task}"] for task in TASKS} == {200}
-    assert outcome.counts["documents"] == 1400
+    assert {outcome.counts[f"accepted: {task}"] for task in TASKS} == {60}
+    assert outcome.counts["documents"] == 420
     assert teacher.billed == Ledger(folder / "ledger.db").spent() == outcome.costs["usd"] * 1e6
 
 
@@ -102,7 +105,7 @@ FIXED = {
 
 def test_an_instruction_of_another_task_is_similar_with_its_nearest_id(tmp_path: Path) -> None:
     def change(task: str, tasks: list[Task], rng: Random) -> list[Task]:
-        return [FIXED, *tasks[:4], FIXED]
+        return [FIXED, FIXED, *tasks[:4]]
 
     with running(alif_teacher(change)) as teacher:
         synth(tmp_path, teacher, rows=8, tasks={"qa": 1, "reasoning": 1})
@@ -155,10 +158,11 @@ def test_a_teacher_that_repeats_itself_saturates(tmp_path: Path) -> None:
 
 def test_a_cap_holds_while_requests_run_side_by_side(tmp_path: Path) -> None:
     with running(alif_teacher()) as teacher:
-        teacher.price = (2.5, 10.0)
+        teacher.price = (2.5, 250.0)
+        dear = {"usd_per_million_input_tokens": 2.5, "usd_per_million_output_tokens": 250.0, "max_tokens": 100}
         with pytest.raises(BudgetExceeded):
-            synth(tmp_path, teacher, 200_000, rows=2000, teacher={**PRICES, "max_tokens": 3000}, concurrency=16)
-        assert teacher.billed <= Ledger(tmp_path / "ledger.db").spent() <= 200_000
+            synth(tmp_path, teacher, 80_000, rows=2000, price=dear, concurrency=16)
+        assert 0 < teacher.billed == Ledger(tmp_path / "ledger.db").spent() <= 80_000
 
 
 def test_neither_concurrency_nor_faults_change_a_byte(tmp_path: Path) -> None:
@@ -171,13 +175,7 @@ def test_neither_concurrency_nor_faults_change_a_byte(tmp_path: Path) -> None:
     assert payload(tmp_path / "calm") == payload(tmp_path / "stormy")
 
 
-@pytest.mark.parametrize("mode", ["alpaca"])
-def test_alpaca_shows_three_seeds_of_any_type_and_no_row(tmp_path: Path, mode: str) -> None:
-    from newtongue.adapters.prompts import load_prompts
-    from newtongue.methods.prompts import read
-    from newtongue.methods.task_blocks import parse_blocks, write_blocks
-    from stages.alif_kit import written
-
+def test_alpaca_shows_three_seeds_of_any_type_and_no_row(tmp_path: Path) -> None:
     shown: list[list[str]] = []
 
     def write(body: Any) -> str:
@@ -187,10 +185,8 @@ def test_alpaca_shows_three_seeds_of_any_type_and_no_row(tmp_path: Path, mode: s
         shown.append([i.instruction for i in parse_blocks(slots["blocks"].removeprefix("###\n"), cut_off=False)])
         return write_blocks(written("qa", Random(prompt)), first=4).removeprefix("###\n4. Instruction:")
 
-    from adapters.llm.faulty_teacher import FaultyTeacher
-
     with running(FaultyTeacher(write=write)) as teacher:
-        synth(tmp_path, teacher, rows=60, generator={"kind": "self_instruct", "mode": mode})
+        synth(tmp_path, teacher, rows=60, generator={"kind": "self_instruct", "mode": "alpaca"})
     known = {row["instruction"]: row["task"] for row in seeds().values()}
     assert {len(one) for one in shown} == {3}
     assert all(text in known for one in shown for text in one)

@@ -1,8 +1,9 @@
 """Is a generated text in the language it was asked for? Three answers: right, wrong, unknown.
 
 Cheap checks first: share of letters in the language's scripts, then identification by a model given as a
-function, then copies of the prompt and loops. Short texts and unsure identifications are `unknown`, never `wrong`:
-identifiers give Pashto 0.39 and romanised Urdu 0.16.
+function, stretch by stretch, then copies of the prompt and loops. Short texts and unsure identifications are
+`unknown`, never `wrong` (identifiers give Pashto 0.39 and romanised Urdu 0.16), unless the language's own letters and
+most frequent words are missing and a neighbour's letters are there.
 Source: ours; the identifier meant is that of Joulin et al. 2016 (fastText, arXiv 1607.01759).
 """
 
@@ -29,6 +30,16 @@ SURE_WRONG: Final = 0.7
 """Probability from which another language as first choice means wrong."""
 SURE_CONFUSABLE: Final = 0.9
 """The same for a language the identifier mixes up with the wanted one."""
+MIN_SCRIPT_WITH_TERMS: Final = 0.5
+"""The same where the rest is terms: runs of at most `MAX_TERM_WORDS` words in another script."""
+MAX_TERM_WORDS: Final = 5
+"""Longest run of words in another script that counts as a term."""
+MIN_WORDS: Final = 5
+"""Texts of so many words without one frequent word of the language are foreign, when the identifier thinks so too."""
+MIN_STOP_WORDS: Final = 3
+"""So many different frequent words, beside its own letters, make a sure identification of another language doubtful."""
+PIECE_CHARACTERS: Final = 200
+"""Length of the stretches that are identified one by one, so that a switch in mid-answer is seen."""
 LOOP_REPEATS: Final = 3
 """A stretch of words repeated this often in a row is a loop."""
 LOOP_WORDS: Final = 4
@@ -47,7 +58,8 @@ class Profile:
         confusables: Codes the identifier mixes up with it.
         lead_characters: Letters that tell it from its neighbours in the same script.
         foreign_characters: Letters of those neighbours that do not belong in it.
-        stop_words: Some of its most frequent words.
+        stop_words: Some of its most frequent words, none of which a neighbour shares.
+        neighbour_words: Frequent words of the languages it is mixed up with that are none of its own.
     """
 
     script_ranges: Sequence[tuple[int, int]] = ()
@@ -56,6 +68,7 @@ class Profile:
     lead_characters: str = ""
     foreign_characters: str = ""
     stop_words: Sequence[str] = ()
+    neighbour_words: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,20 +122,78 @@ def judge_language(text: str, profile: Profile, identify: Identify) -> Verdict:
         profile: The language it should be in.
         identify: Language identification.
     """
-    prose = _NOT_PROSE.sub(" ", text)
+    prose = " ".join(_NOT_PROSE.sub(" ", text).split())
     fraction = script_fraction(prose, profile.script_ranges) if profile.script_ranges else None
-    if fraction is not None and fraction < MIN_SCRIPT_FRACTION:
+    if fraction is not None and fraction < MIN_SCRIPT_FRACTION and not _only_terms(prose, fraction, profile):
         return Verdict("wrong", "script")
     if count_letters(prose) < MIN_LETTERS:
-        return Verdict("unknown", "too short")
+        return Verdict("wrong", "language") if _misspelt(prose, profile) else Verdict("unknown", "too short")
     if not profile.code:
         return Verdict("unknown", "unsure")
-    code, probability = identify(" ".join(prose.split()))[0]
-    if code == profile.code and probability >= SURE:
-        return Verdict("right")
-    if code != profile.code and probability >= (SURE_CONFUSABLE if code in profile.confusables else SURE_WRONG):
+    outcomes = {_identified(piece, profile, identify) for piece in _pieces(prose)}
+    if "wrong" in outcomes:
         return Verdict("wrong", "language")
-    return Verdict("unknown", "unsure")
+    return Verdict("right") if "right" in outcomes else Verdict("unknown", "unsure")
+
+
+def _identified(piece: str, profile: Profile, identify: Identify) -> str:
+    """Return the outcome of one piece: the identifier's where it is sure, else that of letters and frequent words."""
+    code, probability = identify(piece)[0]
+    if code == profile.code:
+        return "right" if probability >= SURE else "unknown"
+    if probability >= (SURE_CONFUSABLE if code in profile.confusables else SURE_WRONG):
+        return "unknown" if _speaks_for_itself(piece, profile) else "wrong"
+    return "wrong" if _is_foreign(piece, profile) else "unknown"
+
+
+def _speaks_for_itself(piece: str, profile: Profile) -> bool:
+    """Return whether letters and frequent words of the language outweigh what the identifier thinks."""
+    return _has_lead(piece, profile) and len(set(profile.stop_words).intersection(words(piece))) >= MIN_STOP_WORDS
+
+
+def _is_foreign(piece: str, profile: Profile) -> bool:
+    """Return whether nothing in a text speaks for the language and something against it."""
+    found = words(piece)
+    if _has_lead(piece, profile):
+        return False
+    own = sum(word in profile.stop_words for word in found)
+    if sum(word in profile.neighbour_words for word in found) > own:
+        return True
+    if own:
+        return False
+    return _misspelt(piece, profile) or (bool(profile.stop_words) and len(found) >= MIN_WORDS)
+
+
+def _misspelt(text: str, profile: Profile) -> bool:
+    """Return whether letters of a neighbour stand in a text and letters of its own do not."""
+    return any(letter in text for letter in profile.foreign_characters) and not _has_lead(text, profile)
+
+
+def _has_lead(text: str, profile: Profile) -> bool:
+    return any(letter in text for letter in profile.lead_characters)
+
+
+def _only_terms(prose: str, fraction: float, profile: Profile) -> bool:
+    """Return whether what stands in other scripts is terms among the language's own words, not a switch to another."""
+    if fraction < MIN_SCRIPT_WITH_TERMS:
+        return False
+    run = longest = 0
+    for word in words(prose):
+        own = script_fraction(word, profile.script_ranges)
+        run = run if own is None else 0 if own >= 0.5 else run + 1
+        longest = max(longest, run)
+    return longest <= MAX_TERM_WORDS
+
+
+def _pieces(prose: str) -> list[str]:
+    """Return stretches of about `PIECE_CHARACTERS`, cut between words; a short rest joins the one before."""
+    pieces, start = [], 0
+    while len(prose) - start > 2 * PIECE_CHARACTERS:
+        cut = prose.rfind(" ", start + 1, start + PIECE_CHARACTERS)
+        cut = cut if cut > start else start + PIECE_CHARACTERS
+        pieces.append(prose[start:cut])
+        start = cut
+    return [*pieces, prose[start:]]
 
 
 def has_loop(items: Sequence[str]) -> bool:

@@ -10,7 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cache
+from typing import Final
 
+NUMBERS: Final = ("count", "next", "characters")
+"""Slots that hold digits only."""
 _SLOT = re.compile(r"\{([a-z_]+)\}")
 
 
@@ -56,7 +59,8 @@ def _pattern(template: str) -> re.Pattern[str]:
     parts, seen, end = [], set(), 0
     for match in _SLOT.finditer(template):
         name = match[1]
-        parts += [re.escape(template[end : match.start()]), f"(?P={name})" if name in seen else f"(?P<{name}>.*?)"]
+        value = r"\d+" if name in NUMBERS else ".*?"
+        parts += [re.escape(template[end : match.start()]), f"(?P={name})" if name in seen else f"(?P<{name}>{value})"]
         seen.add(name)
         end = match.end()
     return re.compile("".join([*parts, re.escape(template[end:])]), re.DOTALL)

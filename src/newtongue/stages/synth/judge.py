@@ -45,14 +45,16 @@ class Judgement:
 def profile_of(tag: str) -> Profile:
     """Return what the language gate needs to know of a language."""
     card = load_card(tag)
-    codes = [load_card(other).lid for other in card.confusables]
+    neighbours = [load_card(other) for other in card.confusables]
+    foreign = {word for other in neighbours for word in other.stop_words}
     return Profile(
         card.script_ranges,
         card.lid,
-        [code for code in codes if code],
+        [other.lid for other in neighbours if other.lid],
         lead_characters=card.lead_characters,
         foreign_characters=card.foreign_characters,
-        stop_words=card.stop_words,
+        stop_words=sorted(set(card.stop_words) - foreign),
+        neighbour_words=sorted(foreign - set(card.stop_words)),
     )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from newtongue.adapters.languages import load_card
 from newtongue.adapters.llm.questions import Reply
 from newtongue.adapters.llm.teachers import open_teachers
-from newtongue.adapters.prompts import load_prompts
+from newtongue.adapters.prompts import FALLBACK, load_prompts
 from newtongue.adapters.tables import write_conversations, write_rejects
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
@@ -74,7 +74,9 @@ def begin(config: SynthConfig, context: Context) -> Work:
     card = load_card(config.language)
     target = config.prompt_language == "target"
     name = (card.autonym if target else "") or card.name
-    texts = load_prompts(config.generator.mode, config.language if target else "eng_Latn")
+    texts = load_prompts(config.generator.mode, config.language if target else FALLBACK)
+    own = load_prompts(config.generator.mode, config.language)
+    texts |= {name: own[name] for name in ("blocked_words", "blocked_beginnings") if name in own}
     return Loop(config, gather(config, context), name, texts)
 
 

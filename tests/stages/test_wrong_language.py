@@ -1,0 +1,89 @@
+"""One answer in five in another language, sister languages too: none is exported, hardly any right one is lost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from adapters.llm.faulty_teacher import FaultyTeacher, running
+from stages.synth_kit import SAMPLE, rows_of, run
+
+from newtongue.methods.stand_in_kinds import sentences
+from newtongue.methods.words import words
+
+MARKS = "۔।؟!?."
+SHARE = 0.2
+
+
+def declaration(folder: Path, name: str) -> list[str]:
+    """Sentences of the Universal Declaration in one language."""
+    lines = (folder / "udhr" / f"{name}.txt").read_text("utf-8").splitlines()
+    return [s for line in lines for s in sentences(line.strip(), MARKS) if len(words(s)) >= 6]
+
+
+def sample(tag: str) -> list[str]:
+    """Sentences of the shipped sample in one language."""
+    rows = [json.loads(line) for line in (SAMPLE / f"{tag}.jsonl").read_text("utf-8").splitlines()]
+    return [s for row in rows for s in sentences(row["text"], MARKS) if len(words(s)) >= 6]
+
+
+def inject(folder: Path, tag: str, right: Sequence[str], wrong: Sequence[str]) -> tuple[set[str], set[str], Any]:
+    """Run with a teacher that answers wrongly one time in five; return right answers given, exported ones, counts."""
+    given: set[str] = set()
+
+    def write(body: dict[str, Any]) -> str:
+        rng = Random(body["seed"])
+        tasks = []
+        for _ in range(4):
+            question, answer = rng.sample(list(right), 2)
+            if rng.random() < SHARE:
+                answer = rng.choice(list(wrong))
+            else:
+                given.add(answer)
+            tasks.append({"instruction": f"{question} {rng.randrange(10**6)}", "input": "", "output": answer})
+        return json.dumps(tasks, ensure_ascii=False)
+
+    seeds = folder / "seeds.jsonl"
+    rows = [
+        {"task": "qa", "instruction": q, "input": "", "output": a} for q, a in zip(right[:8], right[8:], strict=False)
+    ]
+    seeds.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
+    with running(FaultyTeacher(write=write)) as teacher:
+        done = run(
+            folder, documents=False, rows=400, language=tag, seeds_file=seeds, max_similarity=1.0, heldout_fraction=0,
+            max_answer_characters=5000, teacher={"url": teacher.url}, max_requests=120,
+        )  # fmt: skip
+    return given, {row.messages[1]["content"] for row in rows_of(folder)}, done.counts
+
+
+CASES = {
+    "Persian for Urdu": ("urd_Arab", "urd", "pes_1"),
+    "Arabic for Urdu": ("urd_Arab", "urd", "arb"),
+    "Hindi for Marathi": ("mar_Deva", "mar", "hin"),
+    "Marathi for Hindi": ("hin_Deva", "hin", "mar"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_sister_language_does_not_pass(case: str, tmp_path: Path, shared_data: Path) -> None:
+    tag, right, wrong = CASES[case]
+    foreign = declaration(shared_data, wrong)
+    own = sample("urd_Arab") if tag == "urd_Arab" else declaration(shared_data, right)
+    given, exported, counts = inject(tmp_path, tag, own, foreign)
+    assert not exported & set(foreign), "a wrong one was exported"
+    lost = sum(n for name, n in counts.items() if name.startswith("rejected: answer") or "another language" in name)
+    injected = counts["received"] * SHARE
+    assert abs(lost - injected) < 0.35 * injected
+    rest = given - exported
+    assert len(rest) <= 0.01 * len(given) + counts.get("rejected: quota full", 0)
+
+
+def test_english_and_romanised_answers_do_not_pass(tmp_path: Path) -> None:
+    wrong = [*sample("eng_Latn"), "Yeh kitab mere bhai ki hai aur bohat purani hai, is liye ise sambhal kar rakhna."]
+    given, exported, _ = inject(tmp_path, "urd_Arab", sample("urd_Arab"), wrong)
+    assert not exported & set(wrong)
+    assert len(exported) > 0.9 * len(given)
