@@ -19,6 +19,15 @@ SENTENCES = {
     "Thai": "หนังสือเล่มนี้เป็นของพี่ชาย",
     "Han": "这本书是我哥哥的",
 }
+LETTERS = {
+    "Latin": "abcdefghijklmnopqrstuvwxyz",
+    "Arabic": "ابپتٹثجچحخدڈذرڑزژسشصضطظعغف",
+    "Devanagari": "कखगघचछजझटठडढणतथदधनपफबभमयरल",
+    "Ethiopic": "ሀለሐመሠረሰሸቀበተቸኀነኘአከኸወዐዘዠየደጀገ",
+    "Cyrillic": "абвгдежзийклмнопрстуфхцчшщ",
+    "Thai": "กขคฆงจฉชซฌญฎฏฐฑฒณดตถทธนบปผ",
+    "Han": "一二三四五六七八九十百千万上中下大小月日水火木金土人",
+}
 
 
 @pytest.mark.parametrize("text", SENTENCES.values(), ids=SENTENCES.keys())
@@ -97,11 +106,7 @@ def test_the_sieves_lose_nothing_while_the_pool_grows(above: float) -> None:
 
 @pytest.mark.parametrize("script", SENTENCES)
 def test_seven_of_ten_is_kept_and_twelve_of_seventeen_is_dropped_in_every_script(script: str) -> None:
-    letters = {
-        "Latin": "abcdefghijklmnopqrstuvwxyz", "Arabic": "ابپتٹثجچحخدڈذرڑزژسشصضطظعغف", "Han": "一二三四五六七八九十百千万上中下大小月日水火木金土人",
-        "Devanagari": "कखगघचछजझटठडढणतथदधनपफबभमयरल", "Ethiopic": "ሀለሐመሠረሰሸቀበተቸኀነኘአከኸወዐዘዠየደጀገ",
-        "Cyrillic": "абвгдежзийклмнопрстуфхцчшщ", "Thai": "กขคฆงจฉชซฌญฎฏฐฑฒณดตถทธนบปผ",
-    }[script]  # fmt: skip
+    letters = LETTERS[script]
     ten, seventeen = Pool(0.7), Pool(0.7)
     ten.add("ten", " ".join(letters[:10]))
     seventeen.add("seventeen", " ".join(letters[:17]))

@@ -131,14 +131,19 @@ SPOILT: dict[str, tuple[dict[str, str], str]] = {
         "answer differs from its sums",
     ),
 }
+QUESTIONS = (
+    "گاؤں کا کنواں کس نے کھودا تھا؟",
+    "ندی کے پار کون سا شہر آباد ہے؟",
+    "سردیوں میں پرندے کہاں جاتے ہیں؟",
+    "ریل گاڑی صبح کتنے بجے چلے گی؟",
+)
 
 
 def test_each_filter_at_its_edge(tmp_path: Path) -> None:
     given = [{**FIXED, "instruction": f"{name} سوال نمبر", **change} for name, (change, _) in SPOILT.items()]
     for number, task in enumerate(given):
         if "instruction" not in list(SPOILT.values())[number][0]:
-            task["instruction"] = ["گاؤں کا کنواں کس نے کھودا تھا؟", "ندی کے پار کون سا شہر آباد ہے؟",
-                                   "سردیوں میں پرندے کہاں جاتے ہیں؟", "ریل گاڑی صبح کتنے بجے چلے گی؟"][number % 4]  # fmt: skip
+            task["instruction"] = QUESTIONS[number % 4]
 
     with running(alif_teacher(lambda task, tasks, rng: given)) as teacher:
         synth(tmp_path, teacher, rows=20, tasks={"qa": 1}, max_requests=1)

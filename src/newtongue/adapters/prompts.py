@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 import yaml
 
 from newtongue.core.errors import DataError
-from newtongue.methods.prompts import slots_of
 
 PROMPTS = files("newtongue") / "assets" / "prompts"
+_SLOT = re.compile(r"\{([a-z_]+)\}")
 FALLBACK = "eng_Latn"
 """Language of the prompts for a language that has none of its own."""
 
@@ -41,8 +42,8 @@ def read_prompts(generator: str, file: Path) -> dict[str, Any]:
     for name, text in given.items():
         if name not in shipped or not isinstance(text, type(shipped[name])):
             raise DataError(f"`{name}` is no text of `{generator}`", place=file.name, expected=", ".join(shipped))
-        if isinstance(text, str) and (extra := set(slots_of(text)) - set(slots_of(shipped[name]))):
-            known = ", ".join(f"{{{slot}}}" for slot in slots_of(shipped[name]))
+        if isinstance(text, str) and (extra := set(_SLOT.findall(text)) - set(_SLOT.findall(shipped[name]))):
+            known = ", ".join(f"{{{slot}}}" for slot in _SLOT.findall(shipped[name]))
             raise DataError(f"`{name}` has the unknown slot {{{min(extra)}}}", place=file.name, expected=known)
     return {**shipped, **given}
 
