@@ -23,7 +23,7 @@ def load_prompts(generator: str, tag: str = FALLBACK) -> dict[str, Any]:
     """Return the named texts of a generator in one language; what a language has not, English has.
 
     Example:
-        >>> "{text}" in load_prompts("translate")["document"]
+        >>> "{blocks}" in load_prompts("alif", "urd_Arab")["frame"]
         True
     """
     return {**_read(generator, FALLBACK), **(_read(generator, tag) if tag != FALLBACK else {})}
