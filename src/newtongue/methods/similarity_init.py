@@ -125,7 +125,7 @@ def _weighted(vectors: AuxiliaryVectors, weigh: Callable[[Floats], SparseRows], 
         return from_sparse(_spread_out([], np.zeros(0, np.int64), len(new_NK)), candidates, vectors.rows)
     step = max(threads, BLOCK_SCORES // len(candidates))
     scores = np.empty((min(step, len(tokens)), len(candidates)), np.float32)
-    parts = []
+    parts: list[SparseRows] = []
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(tokens), step):
             some = tokens[start : start + step]

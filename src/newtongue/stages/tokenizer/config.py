@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field
 
 from newtongue.core.config import CorpusRef, ModelRef, StageConfig
+from newtongue.stages.tokenizer.init_config import InitMethod, InitSettings
 
 
 class TokenizerConfig(StageConfig):
@@ -30,12 +31,17 @@ class TokenizerConfig(StageConfig):
     """A token is added only when it occurs at least this often in the corpus."""
     max_token_chars: int = Field(16, ge=1)
     """Longest new token in characters."""
-    init: Literal["subword_mean", "mean", "random_normal"] = "subword_mean"
-    """How new rows start: mean of the old pieces, mean row, or draws around the mean."""
+    init: InitMethod | InitSettings = "subword_mean"
+    """How new rows start: a method for both matrices, or settings."""
     pad_rows_to: int = Field(64, ge=1)
     """The embedding matrix gets a multiple of this many rows."""
     seed: int = 0
     """Seed of random initialisers."""
+
+    @property
+    def initialisation(self) -> InitSettings:
+        """How new rows start, written out."""
+        return InitSettings(input=self.init) if isinstance(self.init, str) else self.init
 
     def rehearsal(self) -> Self:
         """Add a hundred tokens."""

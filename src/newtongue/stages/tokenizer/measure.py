@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 import numpy as np
 
 from newtongue.adapters.hf.tokenizers import FastTokenizer, batches, is_byte_fallback, token_text
-from newtongue.methods.embedding_init import Initialiser
 from newtongue.methods.fertility import Fertility, fertility
 from newtongue.methods.words import count_words
 
@@ -58,27 +56,3 @@ def readable(tokenizer: FastTokenizer, number: int) -> str:
     text = token_text(tokenizer, tokenizer.names[number]).decode("utf-8", "backslashreplace")
     escaped = text.encode("unicode_escape").decode() if not text.isprintable() else text
     return f"'{escaped}'"
-
-
-def write_initialiser(
-    folder: Path, init: Initialiser, tokenizer: FastTokenizer, first_id: int, uses: Counter[int]
-) -> None:
-    """Write W as `W.npz` (CSR) and as `W.txt`, one line per new token: id, text, uses in training, mixture."""
-    np.savez(
-        folder / "W.npz",
-        shape=np.asarray(init.shape),
-        indptr=init.indptr,
-        indices=init.indices,
-        data=init.data,
-        mean_share=init.mean_share,
-    )
-    with open(folder / "W.txt", "w", encoding="utf-8") as stream:
-        stream.write("id\ttoken\tuses\trow\n")
-        for number in range(init.shape[0]):
-            mixture = [f"{weight:.6g} {readable(tokenizer, i)}" for i, weight in init.row(number)]
-            if init.mean_share[number]:
-                mixture.append(f"{init.mean_share[number]:.6g} mean")
-            if init.noise:
-                mixture.append(f"noise {init.noise:.6g}")
-            token = first_id + number
-            stream.write(f"{token}\t{readable(tokenizer, token)}\t{uses[token]}\t{' + '.join(mixture)}\n")

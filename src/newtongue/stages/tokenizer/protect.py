@@ -50,6 +50,13 @@ def protected_sets(config: TokenizerConfig, context: Context, chat_tokenizer: An
     return sets
 
 
+def kept_texts(sets: list[ProtectedSet]) -> Iterator[str]:
+    """Yield running text of the kept languages: the recipe's corpora, or the shipped English where it names none."""
+    own = [each for each in sets if each.name.startswith("protect.")]
+    for chosen in own or [each for each in sets if each.name == SHIPPED[0]]:
+        yield from chosen.texts()
+
+
 def _shipped(name: str) -> str:
     return files("newtongue").joinpath(f"assets/protected/{name}").read_text("utf-8")
 

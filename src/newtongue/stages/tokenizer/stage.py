@@ -15,15 +15,18 @@ from newtongue.adapters.hf.checkpoint import Checkpoint, open_checkpoint, rewrit
 from newtongue.adapters.hf.embeddings import RowPlan, grow_checkpoint, grown_rows
 from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer, save_tokenizer, token_text, unreachable
 from newtongue.adapters.tables import read_documents
+from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Document
 from newtongue.methods.continued_bpe import covered_by_alphabet
-from newtongue.methods.embedding_init import Initialiser, mean, random_normal, subword_mean
+from newtongue.stages.tokenizer.auxiliary import Vocabulary
 from newtongue.stages.tokenizer.config import TokenizerConfig
-from newtongue.stages.tokenizer.measure import measure, use_counts, write_initialiser
+from newtongue.stages.tokenizer.initialise import Initialised, Material, describe, initialise, measured
+from newtongue.stages.tokenizer.measure import measure, use_counts
 from newtongue.stages.tokenizer.plan import Expansion, plan_expansion
-from newtongue.stages.tokenizer.protect import Protection, protected_sets, protection, prove
+from newtongue.stages.tokenizer.protect import Protection, kept_texts, protected_sets, protection, prove
+from newtongue.stages.tokenizer.record import write_initialisers
 
 MAX_SPARE_ROWS = 1024
 
@@ -46,8 +49,12 @@ def expand_vocabulary(config: TokenizerConfig, context: Context) -> Outcome:
     guarded = protection(old, sets)
     plan = plan_expansion(config, old, texts, guarded, first_id)
     context.progress(2, 5, "steps", note="writing rows")
-    init = _initialiser(config, plan, checkpoint.rows)
-    rows = _write_model(config, context, checkpoint, plan, init)
+    vocabulary = Vocabulary(old, plan.tokenizer, first_id, plan.tokens, plan.pieces, checkpoint.rows, texts)
+    rows = grown_rows(checkpoint.rows, first_id + len(plan.tokens) - 1, config.pad_rows_to)
+    padding = max(0, rows - max(checkpoint.rows, first_id + len(plan.tokens)))
+    material = Material(vocabulary, checkpoint, context, config.initialisation, config.seed, padding)
+    made = initialise(material, kept_texts(sets))
+    _write_model(context[config.model], context.payload, (checkpoint, plan), made, rows)
     context.progress(3, 5, "steps", note="checking protected text")
     result = load_tokenizer(context.payload)
     reloaded = load_auto_tokenizer(context.payload)
@@ -59,7 +66,8 @@ def expand_vocabulary(config: TokenizerConfig, context: Context) -> Outcome:
     facts["alphabet_rule"] = _alphabet_rule(plan, guarded)
     uses = use_counts(result, texts)
     facts["unused_in_training"] = sum(uses[first_id + k] == 0 for k in range(len(plan.tokens)))
-    write_initialiser(context.payload, init, result, first_id, uses)
+    facts["init"] = made.facts | measured(material, kept_texts(sets), context.payload)
+    write_initialisers(context.payload, made, result, first_id, uses)
     _write_json(context.payload / "expansion.json", facts)
     context.journal("expanded", new_tokens=len(plan.tokens), rows=rows)
     return _outcome(facts, train, checkpoint)
@@ -101,26 +109,16 @@ def _training_text(config: TokenizerConfig, context: Context) -> list[Document]:
     return documents
 
 
-def _initialiser(config: TokenizerConfig, plan: Expansion, rows: int) -> Initialiser:
-    if config.init == "subword_mean":
-        return subword_mean(plan.pieces, rows)
-    if config.init == "mean":
-        return mean(len(plan.pieces), rows)
-    return random_normal(len(plan.pieces), rows, config.seed)
-
-
 def _write_model(
-    config: TokenizerConfig, context: Context, checkpoint: Checkpoint, plan: Expansion, init: Initialiser
-) -> int:
-    rows = grown_rows(checkpoint.rows, plan.first_id + len(plan.tokens) - 1, config.pad_rows_to)
-    names = plan.tokenizer.names
-    new_ids = np.arange(plan.first_id, plan.first_id + len(plan.tokens))
-    changes = grow_checkpoint(checkpoint, (init, init), RowPlan(rows, new_ids), lambda i: f"{i} {names.get(i, '')!r}")
-    source = context[config.model]
-    rewrite(checkpoint, changes if plan.tokens else {}, context.payload, link=source.sealed)
-    write_config(checkpoint, context.payload, rows)
-    save_tokenizer(plan.tokenizer, source.path, context.payload)
-    return rows
+    source: Artefact, target: Path, what: tuple[Checkpoint, Expansion], made: Initialised, rows: int
+) -> None:
+    (checkpoint, plan), names = what, what[1].tokenizer.names
+    row_plan = RowPlan(rows, np.arange(plan.first_id, plan.first_id + len(plan.tokens)))
+    makers = (made.input, made.head)
+    changes = grow_checkpoint(checkpoint, makers, row_plan, lambda i: f"{i} {names.get(i, '')!r}")
+    rewrite(checkpoint, changes if plan.tokens else {}, target, link=source.sealed)
+    write_config(checkpoint, target, rows)
+    save_tokenizer(plan.tokenizer, source.path, target)
 
 
 def _running(old: FastTokenizer, auto: Any, new: FastTokenizer, reloaded: Any) -> tuple[list[Any], list[Any]]:
@@ -159,7 +157,6 @@ def _facts(
         "first_new_id": plan.first_id,
         "new_tokens": len(plan.tokens),
         "wanted_tokens": config.new_tokens,
-        "init": config.init,
         "guarantee": config.guarantee,
         "dropped": plan.dropped,
         "unreachable": unreachable(new, plan.tokens),
@@ -215,7 +212,7 @@ def _card(facts: dict[str, Any], documents: int) -> list[str]:
     paragraphs = [
         f"{added:,} tokens were added by continued byte-pair encoding; tokens per word went {fell}.",
         f"0 of {documents:,} protected texts change a token id; special tokens and chat template are as they were.",
-        f"New rows: {facts['init']}; W.txt says which old rows each new one was made of.",
+        describe(facts["init"]),
     ]
     if facts["new_tokens"] < facts["wanted_tokens"]:
         paragraphs.append(
