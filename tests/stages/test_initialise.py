@@ -40,7 +40,10 @@ def donor(tmp_path_factory: pytest.TempPathFactory, untied: Path) -> Path:
     return payload
 
 
-def start(folder: Path, model: Path, init: Any, /, texts: list[str] = TEXTS, **files: Path) -> tuple[Path, dict[str, Any]]:
+Made = tuple[Path, dict[str, Any]]
+
+
+def start(folder: Path, model: Path, init: Any, /, texts: list[str] = TEXTS, **files: Path) -> Made:
     """Expand a model with some initialiser settings; return the payload and what it says of them."""
     config = TokenizerConfig(model="./model", corpus="$corpus", new_tokens=60, init=init)
     inputs = {"./model": Artefact("Model", model, name="./model"), "$corpus": corpus(folder, texts)}
@@ -74,7 +77,7 @@ def from_w(folder: Path, file: Path, *, head: bool = False) -> np.ndarray:
 @pytest.mark.parametrize("method", IN_PROCESS)
 def test_every_method_that_needs_only_text_runs_and_is_what_w_says(tmp_path: Path, untied: Path, method: str) -> None:
     payload, facts = start(tmp_path, untied, method)
-    said = facts["init"]["input"]
+    said = facts["initialisation"]["input"]
     assert said["method"] == method
     for head in (False, True):
         rows = made_rows(payload, facts, head=head)
@@ -85,14 +88,14 @@ def test_every_method_that_needs_only_text_runs_and_is_what_w_says(tmp_path: Pat
             np.testing.assert_allclose(rows, from_w(untied, payload / name, head=head), atol=1e-5)
     assert len((payload / "W.txt").read_text("utf-8").splitlines()) == facts["new_tokens"] + 1
     convex = method in ("mean", "lexical", "wechsel", "ofa", "focus", "constrained_word2vec")
-    assert facts["init"]["certificate"]["greedy"] == convex
+    assert facts["initialisation"]["certificate"]["greedy"] == convex
 
 
 @pytest.mark.parametrize("method", ["clp", "omp", "focus", "lexical"])
 def test_a_donor_lends_its_knowledge(tmp_path: Path, untied: Path, donor: Path, method: str) -> None:
     payload, facts = start(tmp_path, untied, {"input": method, "donor": "./donor"}, donor=donor)
     expected = facts["new_tokens"] if method == "lexical" else 0
-    assert facts["init"]["input"]["fallback_tokens"] <= expected
+    assert facts["initialisation"]["input"]["fallback_tokens"] <= expected
     rows = made_rows(payload, facts)
     np.testing.assert_allclose(rows, from_w(untied, payload / "W.npz"), atol=1e-3)
     if method == "omp":
@@ -122,7 +125,7 @@ def test_word_vectors_of_two_languages_are_turned_onto_each_other(tmp_path: Path
     }
     vectors = {"file": "./target", "source_file": "./source", "dictionary": "./pairs"}
     payload, facts = start(tmp_path, untied, {"input": "wechsel", "vectors": vectors}, **files)
-    assert facts["init"]["input"]["fallback_tokens"] < facts["new_tokens"] / 2
+    assert facts["initialisation"]["input"]["fallback_tokens"] < facts["new_tokens"] / 2
     assert np.isfinite(made_rows(payload, facts)).all()
 
 
@@ -145,7 +148,10 @@ def test_a_damaged_vector_file_is_refused(tmp_path: Path, untied: Path, content:
 
 def test_input_and_head_have_policies_of_their_own(tmp_path: Path, untied: Path) -> None:
     payload, facts = start(tmp_path, untied, {"input": "subword_mean", "head": "mean"})
-    assert (facts["init"]["input"]["method"], facts["init"]["head"]["method"]) == ("subword_mean", "mean")
+    assert (facts["initialisation"]["input"]["method"], facts["initialisation"]["head"]["method"]) == (
+        "subword_mean",
+        "mean",
+    )
     assert "1 mean" in (payload / "W_head.txt").read_text("utf-8").splitlines()[1]
     assert "mean" not in (payload / "W.txt").read_text("utf-8").splitlines()[1]
     head = made_rows(payload, facts, head=True)
@@ -160,16 +166,16 @@ def test_a_tied_model_cannot_start_in_two_ways(tmp_path: Path) -> None:
 
 def test_gaps_follow_the_stated_fallback_and_are_counted(tmp_path: Path, untied: Path) -> None:
     payload, facts = start(tmp_path / "a", untied, {"input": "lexical", "fallback": "mean"})
-    assert facts["init"]["input"]["fallback_tokens"] > facts["new_tokens"] / 2
+    assert facts["initialisation"]["input"]["fallback_tokens"] > facts["new_tokens"] / 2
     lines = (payload / "W.txt").read_text("utf-8").splitlines()
-    assert sum(line.endswith("\t1 mean") for line in lines) == facts["init"]["input"]["fallback_tokens"]
+    assert sum(line.endswith("\t1 mean") for line in lines) == facts["initialisation"]["input"]["fallback_tokens"]
     with pytest.raises(DataError, match=r"lexical finds nothing for \d+ of \d+ new tokens"):
         start(tmp_path / "b", untied, {"input": "lexical", "fallback": "refuse"})
 
 
 def test_the_measured_cost_stays_below_the_bound_and_greedy_decoding_is_kept(tmp_path: Path, untied: Path) -> None:
     _payload, facts = start(tmp_path, untied, {"input": "subword_mean", "measure_tokens": 600})
-    bound, found = facts["init"]["certificate"], facts["init"]["measured"]
+    bound, found = facts["initialisation"]["certificate"], facts["initialisation"]["measured"]
     assert found["tokens"] == 600
     assert 0 < found["worst_bits"] <= bound["worst_bits"]
     assert found["greedy_kept"] == 1
@@ -178,11 +184,11 @@ def test_the_measured_cost_stays_below_the_bound_and_greedy_decoding_is_kept(tmp
 def test_a_head_is_mixed_with_the_mean_until_the_bound_holds(tmp_path: Path, untied: Path) -> None:
     _payload, plain = start(tmp_path / "a", untied, "subword_mean", SWAHILI)
     least = float(np.log2(1 + (plain["rows"] - 387) / 387))
-    assert plain["init"]["certificate"]["expected_bits"] > least + 0.01
-    limit = (plain["init"]["certificate"]["expected_bits"] + least) / 2
+    assert plain["initialisation"]["certificate"]["expected_bits"] > least + 0.01
+    limit = (plain["initialisation"]["certificate"]["expected_bits"] + least) / 2
     payload, facts = start(tmp_path / "b", untied, {"max_kl_bits": limit}, SWAHILI)
-    assert facts["init"]["certificate"]["expected_bits"] == pytest.approx(limit, abs=1e-3)
-    assert 0 < facts["init"]["mean_share"] < 1
+    assert facts["initialisation"]["certificate"]["expected_bits"] == pytest.approx(limit, abs=1e-3)
+    assert 0 < facts["initialisation"]["mean_share"] < 1
     assert "mean" in (payload / "W_head.txt").read_text("utf-8").splitlines()[1]
     with pytest.raises(DataError, match=r"new tokens may cost .* bits per token however they are mixed"):
         start(tmp_path / "c", untied, {"max_kl_bits": 0.001}, SWAHILI)

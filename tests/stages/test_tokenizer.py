@@ -170,7 +170,7 @@ def test_other_initialisers_give_finite_rows_and_say_so(tmp_path: Path, pico: Pa
     _outcome, payload, facts = expand(tmp_path, pico, init=init)
     rows = read_rows(open_checkpoint(payload).input)[facts["first_new_id"] :]
     assert np.isfinite(rows).all()
-    assert facts["init"]["input"] == {"method": init, "fallback": "subword_mean", "fallback_tokens": 0}
+    assert facts["initialisation"]["input"] == {"method": init, "fallback": "subword_mean", "fallback_tokens": 0}
     line = (payload / "W.txt").read_text("utf-8").splitlines()[1]
     assert line.endswith("1 mean" if init == "mean" else "1 mean + noise 1")
 

@@ -42,8 +42,8 @@ def sparsemax(scores_BV: Scores) -> SparseRows:
         scores_BV: Finite scores.
 
     Example:
-        >>> sparsemax(np.asarray([[1.0, 0.8, -1.0]], np.float32)).data.round(3).tolist()
-        [0.6, 0.4]
+        >>> sparsemax(np.asarray([[1.0, 0.8, -1.0]], np.float32)).data.tolist()
+        [0.6000..., 0.4000...]
 
     Source: Martins and Astudillo 2016 (arXiv 1602.02068), algorithm 1; the threshold of a subset of the scores
     bounds the threshold of all from below, because every further score can only raise it.

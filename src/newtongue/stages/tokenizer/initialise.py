@@ -104,6 +104,12 @@ class Initialised:
     head: Maker
     facts: dict[str, Any]
 
+    @property
+    def name(self) -> str:
+        """The method, or both where they differ."""
+        methods = [self.facts[side]["method"] for side in ("input", "head")]
+        return methods[0] if methods[0] == methods[1] else f"{methods[0]} (input), {methods[1]} (output)"
+
 
 def initialise(material: Material, protected: Iterable[str]) -> Initialised:
     """Find the new rows of both matrices.
@@ -154,17 +160,16 @@ def measured(material: Material, protected: Iterable[str], folder: Path) -> dict
     return {"measured": cost_of_new_rows(folder, protected, material.vocabulary.first_id, tokens).facts()}
 
 
-def describe(facts: Mapping[str, Any]) -> str:
+def describe(name: str, facts: Mapping[str, Any]) -> str:
     """Return a sentence on how the new rows started, for the card."""
-    input_, head = facts["input"], facts["head"]
-    said = input_["method"] if head == input_ else f"{input_['method']} (input), {head['method']} (output)"
+    input_ = facts["input"]
     filled = input_["fallback_tokens"]
     gaps = f", {filled:,} of them by the fallback {input_['fallback']}" if filled else ""
     cost = facts["certificate"]["expected_bits"]
     bound = (
         "" if cost is None else f" Output rows cost protected text at most {cost:.4f} bits per token before training."
     )
-    return f"New rows: {said}{gaps}; W.txt says which old rows each new one was made of.{bound}"
+    return f"New rows: {name}{gaps}; W.txt says which old rows each new one was made of.{bound}"
 
 
 def _fitted(material: Material, method: InitMethod, *, head: bool) -> tuple[Maker, dict[str, Any]]:

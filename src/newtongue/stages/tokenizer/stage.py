@@ -66,7 +66,8 @@ def expand_vocabulary(config: TokenizerConfig, context: Context) -> Outcome:
     facts["alphabet_rule"] = _alphabet_rule(plan, guarded)
     uses = use_counts(result, texts)
     facts["unused_in_training"] = sum(uses[first_id + k] == 0 for k in range(len(plan.tokens)))
-    facts["init"] = made.facts | measured(material, kept_texts(sets), context.payload)
+    facts["init"] = made.name
+    facts["initialisation"] = made.facts | measured(material, kept_texts(sets), context.payload)
     write_initialisers(context.payload, made, result, first_id, uses)
     _write_json(context.payload / "expansion.json", facts)
     context.journal("expanded", new_tokens=len(plan.tokens), rows=rows)
@@ -212,7 +213,7 @@ def _card(facts: dict[str, Any], documents: int) -> list[str]:
     paragraphs = [
         f"{added:,} tokens were added by continued byte-pair encoding; tokens per word went {fell}.",
         f"0 of {documents:,} protected texts change a token id; special tokens and chat template are as they were.",
-        describe(facts["init"]),
+        describe(facts["init"], facts["initialisation"]),
     ]
     if facts["new_tokens"] < facts["wanted_tokens"]:
         paragraphs.append(
