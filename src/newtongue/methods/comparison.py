@@ -1,24 +1,48 @@
-"""Two models measured on the same items: what changed, how surely, and what that means.
-
-Gain on the target and retention of the kept languages are judged together, always: a model that
-learnt by forgetting has not succeeded. Every verdict can also be that the data do not tell.
-"""
+"""Two models measured on the same items: what changed, how surely, and what could have been seen at all."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from newtongue.core.errors import DataError
-from newtongue.methods.bootstrap import difference_of_ratios, interval, relative_change
-from newtongue.methods.scores import SHARES, SetTable, as_facts
+from newtongue.methods.bootstrap import (
+    Floats,
+    Interval,
+    change_of_saving,
+    difference_of_ratios,
+    interval,
+    relative_change,
+    saving,
+)
+from newtongue.methods.paired_tests import detectable, holm, normal_p, paired_p, sign_test
+from newtongue.methods.scores import MEANS, SHARES, SetTable, as_facts, by_kind
 
-Verdict = Literal["pass", "fail", "underpowered"]
-ORDER: tuple[Verdict, ...] = ("fail", "underpowered", "pass")
-"""Verdicts from worst to best."""
+PRIMARY = ("difference", "correct_fraction", "saving", "faithful_fraction", "chrf_mean")
+"""The figure of a set that enters the correction for several tests: the first of these that it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """How intervals are drawn.
+
+    Attributes:
+        draws: Draws of the paired bootstrap.
+        seed: Its seed.
+        confidence: Coverage of the intervals.
+    """
+
+    draws: int = 10_000
+    seed: int = 0
+    confidence: float = 0.95
+
+    def of(self, sums: Floats, statistic: Any) -> Interval:
+        """Return a statistic of column sums with its interval."""
+        return interval(sums, statistic, draws=self.draws, seed=self.seed, confidence=self.confidence)
 
 
 def compare(
@@ -34,40 +58,75 @@ def compare(
         confidence: Coverage of the intervals.
 
     Returns:
-        Set name -> facts. Sets in bits have `difference` (bits per byte, after minus before, below zero is
-        better), `relative_change` and, for text, `changed_windows`; others have a difference of shares
-        per yes-or-no column.
+        Set name -> facts. Every change has value, interval, n, standard error, p-value and the smallest difference
+        that could have been detected. Sets in bits have `difference` (bits per byte, after minus before, below zero
+        is better), `relative_change`, `documents` (better, worse, quartiles) and, for text, `changed_windows`;
+        others a difference of shares or means per column; probes `saving`. `p_holm` is the p-value of the set's
+        first figure, corrected for the number of sets.
 
     Raises:
         DataError: A set of the same name holds other items in the two.
     """
-    settings = {"draws": draws, "seed": seed, "confidence": confidence}
-    names = [name for name in before if name in after]
-    return {name: compare_set(name, before[name], after[name], **settings) for name in names}  # type: ignore[arg-type]
+    drawing = Drawing(draws, seed, confidence)
+    found = {name: compare_set(name, before[name], after[name], drawing) for name in before if name in after}
+    first = {name: _primary(change) for name, change in found.items()}
+    for name, p in holm({name: change["p"] for name, change in first.items() if change}).items():
+        found[name]["p_holm"] = p
+    return found
 
 
-def compare_set(
-    name: str, before: SetTable, after: SetTable, *, draws: int, seed: int, confidence: float
-) -> dict[str, Any]:
+def _primary(change: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    return next((change[key] for key in PRIMARY if change.get(key)), None)
+
+
+def compare_set(name: str, before: SetTable, after: SetTable, drawing: Drawing) -> dict[str, Any]:
     """Compare one set; see `compare`."""
     check_same_items(name, before, after)
-    if before.kind in SHARES:
-        changes = {
-            f"{column}_fraction": _share_change(before, after, column, draws=draws, seed=seed, confidence=confidence)
-            for column in SHARES[before.kind]
-        }
-        return {"kind": before.kind, "n": len(before.items), **changes}
+    facts: dict[str, Any] = {"kind": before.kind, "n": len(before.items)}
+    if by_kind(SHARES, before.kind) or by_kind(MEANS, before.kind):
+        shares = {f"{c}_fraction": _share_change(before, after, c, drawing) for c in by_kind(SHARES, before.kind)}
+        means = {f"{c}_mean": _mean_change(before, after, c, drawing) for c in by_kind(MEANS, before.kind)}
+        return {**facts, **shares, **{key: value for key, value in means.items() if value}, **_chance(before, drawing)}
+    if before.kind == "probe":
+        return {**facts, **_saving_change(before, after, drawing)}
+    return {**facts, **_bits_change(before, after, drawing)}
+
+
+def _bits_change(before: SetTable, after: SetTable, drawing: Drawing) -> dict[str, Any]:
     sums = np.column_stack([before.sums("bits"), after.sums("bits", "bytes")])
-    settings: dict[str, Any] = {"draws": draws, "seed": seed, "confidence": confidence}
     facts: dict[str, Any] = {
-        "kind": before.kind,
-        "n": len(before.items),
-        "difference": as_facts(interval(sums, difference_of_ratios, **settings)),
-        "relative_change": as_facts(interval(sums, relative_change, **settings)),
+        "difference": tested(drawing.of(sums, difference_of_ratios), drawing),
+        "relative_change": as_facts(drawing.of(sums, relative_change)),
+        "documents": per_document((sums[:, 1] - sums[:, 0]) / sums[:, 2]),
     }
     if any(before.digests) and any(after.digests):
         facts["changed_windows"] = sum(a != b for a, b in zip(before.digests, after.digests, strict=True))
     return facts
+
+
+def per_document(differences: Floats) -> dict[str, Any]:
+    """Return how paired differences spread over documents; below zero is better.
+
+    Args:
+        differences: Bits per byte after minus before, one per document.
+
+    Example:
+        >>> per_document(np.array([-0.5, -0.25, 0.1, 0.0]))["better"]
+        2
+    """
+    better, worse = int((differences < 0).sum()), int((differences > 0).sum())
+    quartiles = np.quantile(differences, [0, 0.25, 0.5, 0.75, 1]).round(6).tolist()
+    names = ("lowest", "lower_quartile", "median", "upper_quartile", "highest")
+    p = round(sign_test(better, worse), 6)
+    return {"better": better, "worse": worse, **dict(zip(names, quartiles, strict=True)), "sign_p": p}
+
+
+def tested(found: Interval, drawing: Drawing, p: float | None = None) -> dict[str, Any]:
+    """Return an interval as facts with its standard error, p-value and smallest detectable difference."""
+    value = normal_p(found.value, found.error) if p is None else p
+    least = detectable(found.error, drawing.confidence)
+    error = None if found.error is None else round(found.error, 6)
+    return as_facts(found) | {"error": error, "p": round(value, 6), "detectable": least and round(least, 6)}
 
 
 def check_same_items(name: str, before: SetTable, after: SetTable) -> None:
@@ -76,11 +135,15 @@ def check_same_items(name: str, before: SetTable, after: SetTable) -> None:
     Raises:
         DataError: They do not; the first difference is named.
     """
-    same_size = np.array_equal(before.columns["bytes"], after.columns["bytes"]) or before.kind in SHARES
-    if before.items == after.items and same_size:
+    outputs = bool(by_kind(SHARES, before.kind) or by_kind(MEANS, before.kind))
+    same_size = outputs or np.array_equal(before.columns["bytes"], after.columns["bytes"])
+    same_kind = before.kind == after.kind or "control" in (before.kind, after.kind)
+    if same_kind and before.items == after.items and same_size:
         return
     pairs = zip(before.items, after.items, strict=False)
     first = next((f"{a} against {b}" for a, b in pairs if a != b), f"{len(before.items)} and {len(after.items)} items")
+    if not same_kind:
+        first = f"{before.kind} against {after.kind}"
     raise DataError(
         f"the two measured different items ({first})",
         place=f"set {name}",
@@ -89,146 +152,47 @@ def check_same_items(name: str, before: SetTable, after: SetTable) -> None:
     )
 
 
-def _share_change(
-    before: SetTable, after: SetTable, column: str, *, draws: int, seed: int, confidence: float
-) -> dict[str, Any] | None:
+def _paired(before: SetTable, after: SetTable, column: str) -> NDArray[np.float64] | None:
+    """Return sums per group of (before, after, items) over the items known to both; None without any."""
     known = ~np.isnan(before.columns[column]) & ~np.isnan(after.columns[column])
     if not known.any():
         return None
     size = int(before.groups.max()) + 1
     parts = (before.columns[column], after.columns[column], np.ones(len(known)))
     sums = np.column_stack([np.bincount(before.groups[known], part[known], size) for part in parts])
-    sums = sums[sums[:, 2] > 0]
-    return as_facts(
-        interval(np.asarray(sums, np.float64), difference_of_ratios, draws=draws, seed=seed, confidence=confidence)
-    )
+    return np.asarray(sums[sums[:, 2] > 0], np.float64)
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What counts as success.
-
-    Attributes:
-        max_retention_loss: Largest relative rise of bits per byte on kept languages.
-        min_faithful_fraction: Smallest share of generated answers in the language, loops and empties failing.
-        min_stopped_fraction: Smallest share of generated answers that end with the stop token.
-    """
-
-    max_retention_loss: float = 0.03
-    min_faithful_fraction: float = 0.95
-    min_stopped_fraction: float = 0.9
-
-
-def verdicts(
-    sets: Mapping[str, Mapping[str, Any]], changes: Mapping[str, Mapping[str, Any]], limits: Limits
-) -> dict[str, Any]:
-    """Judge a model against the one it came from.
-
-    Args:
-        sets: Set name -> facts of the second model: `kind`, `role` and the figures of `summarise`.
-        changes: What `compare` returned.
-        limits: What counts as success.
-
-    Returns:
-        `gain`, `retention`, `fidelity` and `stopping`, each None when nothing was measured for it, else with
-        `set`, `verdict` and the figure judged; and `overall`, the worst of those there are.
-    """
-    measured = {name: facts for name, facts in sets.items() if name in changes}
-    target = [n for n, facts in measured.items() if facts["kind"] == "text" and facts["role"] == "target"]
-    kept = [n for n, facts in measured.items() if facts["kind"] == "text" and facts["role"] == "retention"]
-    generated = {n: facts for n, facts in sets.items() if facts["kind"] == "generation"}
-    found: dict[str, Any] = {
-        "gain": _gain({n: changes[n] for n in target}),
-        "retention": retention({n: changes[n]["relative_change"] for n in kept}, limits.max_retention_loss),
-        "fidelity": _lowest(generated, "faithful_fraction", limits.min_faithful_fraction),
-        "stopping": _lowest(generated, "stopped_fraction", limits.min_stopped_fraction),
-    }
-    return {**found, "overall": worst([part["verdict"] for part in found.values() if part])}
-
-
-def _gain(changes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any] | None:
-    if not changes:
+def _share_change(before: SetTable, after: SetTable, column: str, drawing: Drawing) -> dict[str, Any] | None:
+    sums = _paired(before, after, column)
+    if sums is None:
         return None
-    judged = {name: gain(change["difference"]) for name, change in changes.items()}
-    name = min(changes, key=lambda n: (ORDER.index(judged[n]), -changes[n]["difference"]["value"]))
-    return {"set": name, "verdict": judged[name], **{k: changes[name][k] for k in ("difference", "relative_change")}}
+    one, two = before.columns[column], after.columns[column]
+    p = paired_p((sums[:, 1] - sums[:, 0]).round().astype(np.int64))
+    counts = {"gained": int(((one == 0) & (two == 1)).sum()), "lost": int(((one == 1) & (two == 0)).sum())}
+    return tested(drawing.of(sums, difference_of_ratios), drawing, p) | counts
 
 
-def _lowest(sets: Mapping[str, Mapping[str, Any]], name: str, limit: float) -> dict[str, Any] | None:
-    if not sets:
-        return None
-    judged = {key: at_least(facts[name], limit) for key, facts in sets.items()}
-    key = min(sets, key=lambda k: (ORDER.index(judged[k]), (sets[k][name] or {"value": 0.0})["value"]))
-    return {"set": key, "verdict": judged[key], "limit": limit, "fraction": sets[key][name]}
+def _mean_change(before: SetTable, after: SetTable, column: str, drawing: Drawing) -> dict[str, Any] | None:
+    sums = _paired(before, after, column)
+    return None if sums is None else tested(drawing.of(sums, difference_of_ratios), drawing)
 
 
-def gain(difference: Mapping[str, Any]) -> Verdict:
-    """Judge a difference in bits per byte on the target: a gain when the whole interval lies below zero.
-
-    Example:
-        >>> gain({"value": -1.0, "low": -1.2, "high": -0.8, "n": 40})
-        'pass'
-    """
-    return at_most(difference, 0.0)
-
-
-def at_most(found: Mapping[str, Any], limit: float) -> Verdict:
-    """Judge whether a value is at most `limit`: pass when its whole interval is, fail when the value is not.
-
-    In between the value holds and the interval does not: underpowered, more text would tell.
-
-    Source: non-inferiority by confidence interval, Piaggio et al. 2012 (CONSORT extension, JAMA 308(24)).
-    """
-    if found["value"] > limit:
-        return "fail"
-    return "pass" if found["high"] is not None and found["high"] <= limit else "underpowered"
+def _chance(before: SetTable, drawing: Drawing) -> dict[str, Any]:
+    """Say whether the first model does no better than guessing, where the number of choices is on record."""
+    chances = before.columns["chance"]
+    known = ~np.isnan(chances) & ~np.isnan(before.columns.get("correct", chances))
+    if before.kind != "choice" or not known.any():
+        return {}
+    size = int(before.groups.max()) + 1
+    parts = (chances, before.columns["correct"], np.ones(len(known)))
+    sums = np.column_stack([np.bincount(before.groups[known], part[known], size) for part in parts])
+    above = drawing.of(sums[sums[:, 2] > 0], difference_of_ratios)
+    return {"nothing_to_lose": not above.low > 0}
 
 
-def at_least(found: Mapping[str, Any] | None, limit: float) -> Verdict:
-    """Judge whether a share is at least `limit`; a share known for no item fails."""
-    if found is None or found["value"] < limit:
-        return "fail"
-    return "pass" if found["low"] is not None and found["low"] >= limit else "underpowered"
-
-
-def groups_needed(found: Mapping[str, Any], limit: float) -> int | None:
-    """Return about how many groups would bring the upper end to `limit`; None when no number would.
-
-    The width of an interval falls with the square root of the number of groups.
-
-    Example:
-        >>> groups_needed({"value": 0.01, "low": -0.03, "high": 0.05, "n": 50}, 0.03)
-        200
-    """
-    if found["high"] is None or found["value"] >= limit:
-        return None
-    return int(np.ceil(found["n"] * ((found["high"] - found["value"]) / (limit - found["value"])) ** 2 - 1e-9))
-
-
-def retention(changes: Mapping[str, Mapping[str, Any]], max_loss: float) -> dict[str, Any] | None:
-    """Judge the kept languages by the worst of their sets.
-
-    Args:
-        changes: Name of each retention set -> relative change of its bits per byte, with interval.
-        max_loss: Largest acceptable relative change, 0.03 for three per cent.
-
-    Returns:
-        The set with the largest change, its verdict and interval, and what more data it would take when
-        underpowered; None without any retention set.
-    """
-    if not changes:
-        return None
-    verdicts = {name: at_most(change, max_loss) for name, change in changes.items()}
-    worst = max(changes, key=lambda name: (-ORDER.index(verdicts[name]), changes[name]["value"]))
-    return {
-        "set": worst,
-        "verdict": verdicts[worst],
-        "relative_change": dict(changes[worst]),
-        "max_loss": max_loss,
-        "groups_needed": groups_needed(changes[worst], max_loss) if verdicts[worst] == "underpowered" else None,
-    }
-
-
-def worst(verdicts: list[Verdict]) -> Verdict:
-    """Return the worst of several verdicts; none at all is underpowered."""
-    return min(verdicts, key=ORDER.index) if verdicts else "underpowered"
+def _saving_change(before: SetTable, after: SetTable, drawing: Drawing) -> dict[str, Any]:
+    base = before.sums("bits", "bits_alone")
+    sums = np.column_stack([base, after.sums("bits", "bits_alone")])
+    nothing = not drawing.of(base, saving).low > 0
+    return {"saving": tested(drawing.of(sums, change_of_saving), drawing), "nothing_to_lose": nothing}

@@ -11,21 +11,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from newtongue.methods.bootstrap import Interval, first_over_second, interval
+from newtongue.methods.bootstrap import Interval, first_over_second, interval, saving
 
 Floats = NDArray[np.float64]
 NUMBERS = (
-    *("bytes", "bits", "tokens", "words", "shortened", "spanning", "script_fraction"),
-    *("in_script", "in_language", "stopped", "looped", "empty", "faithful", "correct"),
-    *("correct_norm", "correct_bytes", "contaminated", "score", "margin"),
+    *("bytes", "characters", "bits", "bits_alone", "tokens", "words", "shortened", "spanning", "script_fraction"),
+    *("in_script", "in_language", "line_pass", "word_pass", "stopped", "looped", "empty", "faithful", "correct"),
+    *("native_digits", "native_marks", "exact", "in_language_and_exact", "f1", "rouge_l", "chrf", "off_target"),
+    *("correct_norm", "correct_bytes", "contaminated", "score", "margin", "chance"),
 )
+FIDELITY = ("faithful", "in_script", "in_language", "line_pass", "word_pass", "native_digits", "native_marks")
 SHARES = {
-    "generation": ("faithful", "in_script", "in_language", "stopped", "looped", "empty"),
+    "generation": (*FIDELITY, "stopped", "looped", "empty", "correct", "exact", "in_language_and_exact"),
+    "translation": ("off_target", "stopped", "looped", "empty"),
     "choice": ("correct",),
     "cloze": ("correct",),
     "match": ("correct", "stopped", "empty"),
 }
 """Kind of set -> yes-or-no columns reported as shares; unknown answers are left out of n."""
+MEANS = {"generation": ("f1", "rouge_l"), "translation": ("chrf",), "match": ("score",)}
+"""Kind of set -> numbers in [0, 1] per item reported as means."""
+
+
+def by_kind(table: Mapping[str, tuple[str, ...]], kind: str) -> tuple[str, ...]:
+    """Return the columns a kind of set is summed from; none for kinds measured in bits."""
+    return table.get(kind, ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +43,13 @@ class SetTable:
     """All items of one set.
 
     Attributes:
-        kind: `text`, `control`, `answers`, `generation`, `choice`, `cloze`, `match` or `rolling`.
+        kind: `text`, `control`, `answers`, `generation`, `translation`, `choice`, `cloze`, `match`, `rolling` or
+            `probe`.
         items: Key of every item, the same for every model.
         groups: Number of the group of every item, counted in order of appearance; groups are resampled whole.
         columns: Name -> one number per item, NaN where unknown.
         digests: Digest of the token ids of every item, "" where there is none.
+        tasks: Task of every item, "" where there is none.
     """
 
     kind: str
@@ -45,6 +57,7 @@ class SetTable:
     groups: NDArray[np.int64]
     columns: Mapping[str, Floats]
     digests: tuple[str, ...]
+    tasks: tuple[str, ...] = ()
 
     def sums(self, *names: str) -> Floats:
         """Return the named columns summed per group: array (groups, names)."""
@@ -69,7 +82,8 @@ def _table(rows: list[Mapping[str, Any]]) -> SetTable:
     groups = [numbers.setdefault(row["group"], len(numbers)) for row in rows]
     columns = {name: np.array([_number(row.get(name)) for row in rows], dtype=np.float64) for name in NUMBERS}
     digests = tuple(row.get("ids_digest") or "" for row in rows)
-    return SetTable(rows[0]["kind"], tuple(row["item"] for row in rows), np.array(groups, np.int64), columns, digests)
+    items, tasks = tuple(row["item"] for row in rows), tuple(row.get("task") or "" for row in rows)
+    return SetTable(rows[0]["kind"], items, np.array(groups, np.int64), columns, digests, tasks)
 
 
 def _number(value: Any) -> float:
@@ -85,19 +99,52 @@ def summarise(table: SetTable, *, draws: int, seed: int, confidence: float = 0.9
         seed: Its seed.
         confidence: Coverage of the intervals.
     """
+    settings: dict[str, Any] = {"draws": draws, "seed": seed, "confidence": confidence}
     sizes = {name: table.total(name) for name in ("bytes", "tokens", "words")}
     facts: dict[str, Any] = {"kind": table.kind, "n": len(table.items), "groups": int(table.groups.max()) + 1, **sizes}
-    if table.kind in SHARES:
-        found = {name: share(table, name, confidence) for name in SHARES[table.kind]}
-        return facts | {f"{name}_fraction": value and as_facts(value) for name, value in found.items()}
+    if shares := by_kind(SHARES, table.kind):
+        found = {name: share(table, name, confidence) for name in shares}
+        means = {name: mean(table, name, **settings) for name in by_kind(MEANS, table.kind)}
+        facts |= {f"{name}_fraction": value and as_facts(value) for name, value in found.items()}
+        return facts | {f"{name}_mean": as_facts(value) for name, value in means.items() if value}
     facts["bits"] = round(float(table.columns["bits"].sum()), 3)
-    value = interval(table.sums("bits", "bytes"), first_over_second, draws=draws, seed=seed, confidence=confidence)
-    facts["bits_per_byte"] = as_facts(value)
-    if table.kind != "control" and sizes["words"]:
-        facts["fertility"] = round(sizes["tokens"] / sizes["words"], 4)
-    facts["shortened_tokens"] = table.total("shortened")
-    facts["spanning_tokens"] = table.total("spanning")
-    return facts
+    if table.kind == "probe":
+        return facts | _saved(table, settings)
+    facts["bits_per_byte"] = as_facts(interval(table.sums("bits", "bytes"), first_over_second, **settings))
+    return facts | _density(table, settings)
+
+
+def _density(table: SetTable, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return bits per character, fertility, and how windows and tokens meet."""
+    facts: dict[str, Any] = {}
+    if not np.isnan(table.columns["characters"]).any():
+        found = interval(table.sums("bits", "characters"), first_over_second, **settings)
+        facts = {"characters": table.total("characters"), "bits_per_character": as_facts(found)}
+    if table.kind != "control" and table.total("words"):
+        facts["fertility"] = round(table.total("tokens") / table.total("words"), 4)
+        facts["tokens_per_byte"] = round(table.total("tokens") / table.total("bytes"), 4)
+    return facts | {f"{name}_tokens": table.total(name) for name in ("shortened", "spanning")}
+
+
+def _saved(table: SetTable, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the share of bits that examples in the context save, over all items and per task."""
+    facts: dict[str, Any] = {"saving": as_facts(interval(table.sums("bits", "bits_alone"), saving, **settings))}
+    kinds = np.array(table.tasks)
+    columns = np.column_stack([table.columns["bits"], table.columns["bits_alone"]])
+    per_task = {str(t): columns[kinds == t] for t in dict.fromkeys(table.tasks)}
+    return facts | {"tasks": {t: as_facts(interval(found, saving, **settings)) for t, found in per_task.items()}}
+
+
+def mean(table: SetTable, name: str, *, draws: int, seed: int, confidence: float = 0.95) -> Interval | None:
+    """Return the mean of a column over the items that have it, groups resampled whole; None without any."""
+    values = table.columns[name]
+    known = ~np.isnan(values)
+    if not known.any():
+        return None
+    size = int(table.groups.max()) + 1
+    parts = (values, np.ones(len(values)))
+    sums = np.column_stack([np.bincount(table.groups[known], part[known], size) for part in parts])
+    return interval(sums[sums[:, 1] > 0], first_over_second, draws=draws, seed=seed, confidence=confidence)
 
 
 def share(table: SetTable, name: str, confidence: float = 0.95) -> Interval | None:

@@ -9,13 +9,13 @@ from typing import Any
 
 from newtongue.adapters.tables.items import read_items
 from newtongue.core.errors import DataError
-from newtongue.methods import comparison
+from newtongue.methods import comparison, gate
 from newtongue.methods.scores import tables
 
-DRAWS, SEED, CONFIDENCE = 2000, 0, 0.95
+DRAWS, SEED, CONFIDENCE = 10_000, 0, 0.95
 
 
-def compare(before: Path, after: Path, limits: comparison.Limits | None = None) -> dict[str, Any]:
+def compare(before: Path, after: Path, limits: gate.Limits | None = None) -> dict[str, Any]:
     """Compare two measured models on the items both were measured on.
 
     Args:
@@ -36,7 +36,7 @@ def compare(before: Path, after: Path, limits: comparison.Limits | None = None) 
         name: {"before": first[1]["sets"][name], "after": second[1]["sets"][name], "change": change}
         for name, change in changes.items()
     }
-    judged = comparison.verdicts(second[1]["sets"], changes, limits or comparison.Limits())
+    judged = gate.verdicts(second[1]["sets"], changes, limits or gate.Limits())
     models = {"before": first[1]["model"], "after": second[1]["model"]}
     return {"models": models, "sets": sets, "verdicts": judged}
 

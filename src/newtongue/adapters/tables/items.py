@@ -15,12 +15,15 @@ from newtongue.core.errors import Corrupt
 ITEM_SCHEMA = pa.schema(
     [
         *[(name, pa.string()) for name in ("set", "kind", "item", "group")],
-        *[(name, pa.int64()) for name in ("bytes", "tokens", "words", "shortened", "spanning")],
+        *[(n, pa.int64()) for n in ("bytes", "characters", "tokens", "words", "shortened", "spanning")],
         ("bits", pa.float64()),
+        ("bits_alone", pa.float64()),
         ("ids_digest", pa.string()),
         *[(name, pa.string()) for name in ("task", "prompt", "reference", "output")],
-        ("script_fraction", pa.float64()),
-        *[(n, pa.bool_()) for n in ("in_script", "in_language", "stopped", "looped", "empty", "faithful", "correct")],
+        *[(name, pa.float64()) for name in ("script_fraction", "f1", "rouge_l", "chrf", "chance")],
+        *[(n, pa.bool_()) for n in ("in_script", "in_language", "line_pass", "word_pass", "native_digits")],
+        *[(n, pa.bool_()) for n in ("native_marks", "stopped", "looped", "empty", "faithful", "correct")],
+        *[(n, pa.bool_()) for n in ("exact", "in_language_and_exact", "off_target")],
         *[(n, pa.string()) for n in ("language", "wording")],
         *[(n, pa.bool_()) for n in ("correct_norm", "correct_bytes", "contaminated")],
         *[(n, pa.float64()) for n in ("score", "margin")],

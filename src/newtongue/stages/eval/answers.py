@@ -40,7 +40,8 @@ def score_answers(name: str, conversations: list[Conversation], subject: Subject
     rows = []
     for conversation, request, bits in zip(conversations, asked, subject.bits(asked, progress), strict=True):
         answer = conversation.messages[-1]["content"]
-        size = {"bytes": len(answer.encode()), "tokens": len(bits), "words": count_words(answer)}
+        size = {"bytes": len(answer.encode()), "characters": len(answer), "tokens": len(bits)}
+        size["words"] = count_words(answer)
         digest = ids_digest(request.ids[request.first :])
         bits_sum = round(float(bits.sum()), 3)
         rows.append({**_place(name, "answers", conversation), **size, "bits": bits_sum, "ids_digest": digest})

@@ -84,6 +84,7 @@ def score_choices(
                 **{"prompt": question.question, "reference": question.choices[question.answer]},
                 **{"output": question.choices[best], "correct": best == question.answer},
                 "bits": round(bits[question.answer], 3),
+                "chance": 1 / len(question.choices),
                 "bytes": sizes[question.answer],
             }
         )

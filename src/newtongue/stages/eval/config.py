@@ -59,6 +59,17 @@ class MultipleChoice(Settings):
     """What it shows."""
 
 
+class InContextProbe(Settings):
+    """Demonstrations of made-up words: how many bits a model saves by looking at its context."""
+
+    language: str = "eng_Latn"
+    """Tag of the kept language it stands for; the words are those of no language."""
+    items_per_task: int = Field(40, ge=2)
+    """Items of each of the four tasks: repeat, copy, recall, cycle."""
+    seed: int = 0
+    """Seed of the words."""
+
+
 class EvalConfig(StageConfig):
     """Measure one model; every item's row is kept."""
 
@@ -74,6 +85,8 @@ class EvalConfig(StageConfig):
     """Name -> prompts."""
     choice: dict[str, MultipleChoice] = Field(default_factory=dict)
     """Name -> multiple-choice task."""
+    in_context: InContextProbe | None = None
+    """Probe of in-context learning, judged with the kept languages; None leaves it out."""
     window_bytes: int = Field(1024, ge=64)
     """Text is scored in windows of this many bytes, cut at character boundaries, the same for every model."""
     max_length: int = Field(1024, ge=16)

@@ -21,6 +21,8 @@ HELDOUT_FRACTION = 0.1
 """Assumed held-out share of a corpus whose counts do not tell."""
 PROMPT_TOKENS = 60
 """Assumed length of a prompt."""
+PROBE_TOKENS = 550
+"""Assumed tokens of one item of each task of the in-context probe, with and without its demonstration."""
 FORWARD_FRACTION = 0.5
 """Share of the machine's training speed that scoring reaches."""
 STEP_SECONDS = 0.004
@@ -33,6 +35,7 @@ def estimate(config: EvalConfig, counts: Mapping[str, Counts], machine: Machine)
     scored = sum(_scored_bytes(w.corpus, w.max_bytes, counts) for w in config.text.values())
     scored += sum(_scored_bytes(g.data, None, counts) for g in config.generation.values())
     tokens = int(CONTEXT_FACTOR * scored / BYTES_PER_TOKEN)
+    tokens += PROBE_TOKENS * config.in_context.items_per_task if config.in_context else 0
     generated = sum(g.prompts * (g.max_new_tokens + PROMPT_TOKENS) for g in config.generation.values())
     steps = sum(g.max_new_tokens * -(-g.prompts // (4 * config.batch)) for g in config.generation.values())
     speed = FORWARD_FRACTION * machine.teraflops * 1e12

@@ -15,11 +15,15 @@ from newtongue.methods.scores import summarise, tables
 from newtongue.stages.eval.answers import generate_answers, heldout_conversations, score_answers
 from newtongue.stages.eval.choice import read_questions, score_choices
 from newtongue.stages.eval.config import EvalConfig
+from newtongue.stages.eval.probe import score_probe
 from newtongue.stages.eval.subject import Subject
 from newtongue.stages.eval.text import heldout, score_control, score_text, training_bytes
 
 DRAWS, SEED = 1000, 0
 """Bootstrap of the intervals in `scores.json`; the report draws its own for differences."""
+
+IN_CONTEXT = "in context"
+"""Name of the probe's set."""
 
 Row = dict[str, Any]
 Measure = tuple[dict[str, Any], Callable[[Subject, Callable[[int], None]], list[Row]]]
@@ -65,6 +69,9 @@ def _plan(config: EvalConfig, context: Context) -> dict[str, Measure]:
     for name, task in config.choice.items():
         facts = {"language": task.language, "role": task.role}
         plan[name] = facts, partial(score_choices, name, read_questions(context[task.path]), task)
+    if probe := config.in_context:
+        facts = {"language": probe.language, "role": "retention"}
+        plan[IN_CONTEXT] = facts, partial(score_probe, IN_CONTEXT, probe)
     return plan
 
 
@@ -92,7 +99,7 @@ def _outcome(sets: dict[str, dict[str, Any]], model: dict[str, Any]) -> Outcome:
     metrics = {f"{n}_bits_per_byte": s["bits_per_byte"]["value"] for n, s in sets.items() if "bits_per_byte" in s}
     metrics |= {f"{n}_fertility": s["fertility"] for n, s in sets.items() if "fertility" in s}
     shares = ("faithful_fraction", "stopped_fraction", "correct_fraction")
-    metrics |= {f"{n}_{k}": s[k]["value"] for n, s in sets.items() for k in shares if s.get(k)}
+    metrics |= {f"{n}_{k}": s[k]["value"] for n, s in sets.items() for k in (*shares, "saving") if s.get(k)}
     return Outcome(
         counts={
             "sets": len(sets),

@@ -103,6 +103,7 @@ def _windows(document: Document, spans: Ints) -> list[Row]:
             "item": f"{document.id}#{number}",
             "group": document.group,
             "bytes": int(end - first),
+            "characters": len(texts[number]),
             "words": count_words(texts[number]) - _divides_word(texts, number),
         }
         for number, (first, end) in enumerate(spans)

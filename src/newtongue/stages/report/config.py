@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -30,15 +30,19 @@ class ReportConfig(StageConfig):
     """Share of generated answers that must be in the language; loops and empty answers are failures."""
     min_stopped_fraction: float = Field(0.9, ge=0, le=1)
     """Share of generated answers that must end with the stop token."""
+    max_accuracy_loss: float = Field(0.02, ge=0)
+    """Tasks of kept languages may lose this share of correct answers."""
+    max_saving_loss: float = Field(0.02, ge=0)
+    """The share of bits saved by examples in the context may fall by this much."""
     samples: int = Field(8, ge=0)
     """Answers of the two models shown side by side, spread over the task types."""
-    gate: bool = False
-    """Whether a failed verdict ends the run with exit code 6."""
+    gate: bool | list[Literal["gain", "controls", "retention", "fidelity", "stopping"]] = False
+    """Verdicts that end the run with exit code 6 when they fail, now and whenever it is run again; `true` means all."""
     title: str = ""
     """Heading; empty names the target language."""
     confidence: float = Field(0.95, gt=0.5, lt=1)
     """Coverage of the intervals."""
-    bootstrap_draws: int = Field(2000, ge=200)
+    bootstrap_draws: int = Field(10_000, ge=200)
     """Draws of the paired bootstrap."""
     seed: int = 0
     """Seed of the bootstrap."""

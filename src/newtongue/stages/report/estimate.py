@@ -19,5 +19,5 @@ SECONDS_PER_COMPARISON = 0.3
 def estimate(config: ReportConfig, counts: Mapping[str, Counts], machine: Machine) -> Estimate:
     """Return the time to resample; nothing is trained or generated."""
     comparisons = 2 + len(config.steps) + len(config.controls)
-    seconds = START_SECONDS + SECONDS_PER_COMPARISON * comparisons * config.bootstrap_draws / 2000
+    seconds = START_SECONDS + SECONDS_PER_COMPARISON * comparisons * config.bootstrap_draws / 10_000
     return Estimate(seconds=(0.5 * seconds, seconds, 3 * seconds), memory_gb=0.3, disk_gb=0.001)

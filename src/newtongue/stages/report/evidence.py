@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS
-from newtongue.methods.comparison import at_most
-from newtongue.stages.report import charts, markup
+from newtongue.methods.gate import at_most
+from newtongue.methods.scores import SHARES, by_kind
+from newtongue.stages.report import charts, differences, markup
 from newtongue.stages.report.markup import escape, language_name, number, percent, signed, signed_percent, with_interval
 from newtongue.stages.report.wording import WORDS, label_of
 
@@ -28,6 +29,7 @@ def text_results(facts: Facts) -> str:
         if found["role"] == "target" and found["kind"] == "text":
             parts += [_target_chart(name, found), _surprise(found)]
     parts += [_changes_chart(sets, facts["limits"]["max_retention_loss"]), _results_table(facts, sets)]
+    parts += [differences.documents(facts), differences.characters(facts)]
     parts += [_controls_table(n, s) for n, s in sets.items() if s["controls"] and s["role"] == "target"]
     return markup.section("results", "Held-out text, before and after", *parts) if sets else ""
 
@@ -145,7 +147,7 @@ def answers(facts: Facts) -> str:
         "correct": "Correct",
     }
     for name, found in facts["sets"].items():
-        if found["kind"] not in ("generation", "choice"):
+        if not by_kind(SHARES, found["kind"]):
             continue
         keys = [k for k in columns if any(s.get(f"{k}_fraction") for s in found["scores"].values())]
         rows = [

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from newtongue.adapters.languages import load_card
-from newtongue.methods import comparison
+from newtongue.methods import gate
 from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS
-from newtongue.methods.scores import SHARES, summarise
+from newtongue.methods.comparison import Drawing, compare, compare_set
+from newtongue.methods.scores import summarise
 from newtongue.stages.report.config import ReportConfig
 from newtongue.stages.report.material import Made, Material, Measured
 
@@ -24,16 +25,16 @@ Facts = dict[str, Any]
 def build_facts(config: ReportConfig, material: Material) -> Facts:
     """Return everything a report says, costs and times left out."""
     settings = {"draws": config.bootstrap_draws, "seed": config.seed, "confidence": config.confidence}
-    changes = comparison.compare(material.before.tables, material.after.tables, **settings)
+    changes = compare(material.before.tables, material.after.tables, **settings)
     roles = material.after.scores["sets"]
-    limits = comparison.Limits(config.max_retention_loss, config.min_faithful_fraction, config.min_stopped_fraction)
+    limits = gate.Limits(**{name: getattr(config, name) for name in gate.Limits.__slots__})
     figures = {m.label: _figures(m, settings) for m in [*material.models, *material.controls]}
     judged = {n: {**roles[n], **f} for n, f in figures["after"].items()}
     sets = {n: _set(n, material, figures, changes.get(n), settings) for n in judged if judged[n]["kind"] != "control"}
     languages = _languages(roles)
-    verdicts = comparison.verdicts(judged, changes, limits)
+    verdicts = gate.verdicts(judged, changes, limits)
     if against := _against_controls(sets):
-        verdicts |= {"controls": against, "overall": comparison.worst([verdicts["overall"], against["verdict"]])}
+        verdicts |= {"controls": against, "overall": gate.worst([verdicts["overall"], against["verdict"]])}
     return {
         "format": 1,
         "title": config.title or _title(languages["target"]),
@@ -78,7 +79,7 @@ def _set(
     about = material.after.scores["sets"][name]
     scored = {m.label: figures[m.label][name] for m in material.models if name in m.tables}
     facts = {k: about[k] for k in ("kind", "language", "role")} | {"scores": scored, "change": change}
-    if about["kind"] in SHARES:
+    if about["kind"] not in ("text", "answers"):
         return facts
     before = scored.get("before", {}).get("bits_per_byte", {}).get("value", 0.0)
     facts["base_knows_less_than_nothing"] = before > KNOW_NOTHING_BITS
@@ -99,8 +100,8 @@ def _controls(name: str, material: Material, figures: Mapping[str, Mapping[str, 
     final = material.after.tables[name]
     found: Facts = {}
     for label, table in tables.items():
-        change = comparison.compare_set(f"{name}, {label}", table, final, **settings)
-        verdict = comparison.gain(change["difference"])
+        change = compare_set(f"{name}, {label}", table, final, Drawing(**settings))
+        verdict = gate.gain(change["difference"])
         found[label] = {**shown[label], "difference": change["difference"], "beaten": verdict}
     return found
 
@@ -115,11 +116,11 @@ def _against_controls(sets: Mapping[str, Facts]) -> Facts | None:
     }
     if not judged:
         return None
-    name, label = min(judged, key=lambda place: comparison.ORDER.index(judged[place]))
+    name, label = min(judged, key=lambda place: gate.ORDER.index(judged[place]))
     beaten = sum(verdict == "pass" for verdict in judged.values())
     difference = sets[name]["controls"][label]["difference"]
     facts = {"set": name, "control": label, "beaten": beaten, "controls": len(judged), "difference": difference}
-    return {**facts, "verdict": comparison.worst(list(judged.values()))}
+    return {**facts, "verdict": gate.worst(list(judged.values()))}
 
 
 def _stage(made: Made) -> Facts:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from newtongue.stages.report import markup
-from newtongue.stages.report.markup import escape, language_name, number, percent, signed, signed_percent, with_interval
-from newtongue.stages.report.wording import WORDS
+from newtongue.stages.report.markup import escape, language_name, number, percent, signed, with_interval
+from newtongue.stages.report.wording import MEASURES, WORDS, loss_text
 
 Facts = Mapping[str, Any]
 
@@ -51,15 +51,11 @@ def _kept_sentence(facts: Facts) -> str:
     kept = facts["verdicts"]["retention"]
     if not kept:
         return ""
-    change, sets = kept["relative_change"], facts["sets"]
-    name = language_name(sets[kept["set"]]["language"])
-    ends = f"{signed_percent(change['low'])} to {signed_percent(change['high'])}"
-    judged = sum(found["role"] == "retention" and found["kind"] == "text" for found in sets.values())
-    where = "on held-out text" if judged == 1 else f"on the worst of {judged} held-out sets"
-    return (
-        f"{name} changed by {signed_percent(change['value'])} ({ends}) {where}; "
-        f"the limit is {signed_percent(kept['max_loss'])}."
-    )
+    judged = [part for part in kept["parts"] if part["verdict"]]
+    changed, limit = loss_text(kept)
+    name = language_name(facts["sets"][kept["set"]]["language"])
+    where = "" if len(judged) == 1 else f", the worst of {len(judged)} parts judged"
+    return f"{name} changed by {changed} in {MEASURES[kept['measure']]}{where}; the limit is {limit}."
 
 
 def findings(facts: Facts, costs: Facts) -> str:
@@ -96,18 +92,16 @@ def _gain(facts: Facts) -> str:
 def _kept(facts: Facts) -> str:
     judged = facts["verdicts"]["retention"]
     if not judged:
-        return _box("Kept languages", "–", ["No held-out text of a kept language was measured."])
-    change, name = judged["relative_change"], language_name(facts["sets"][judged["set"]]["language"])
-    ends = f"[{signed_percent(change['low'])}, {signed_percent(change['high'])}]"
-    lines = [
-        (
-            f"bits per byte against the base {escape(ends)}; limit {signed_percent(judged['max_loss'])}, "
-            f"worse set: {escape(judged['set'])}"
-        )
-    ]
+        return _box("Kept languages", "–", ["Nothing of a kept language was measured."])
+    name = language_name(facts["sets"][judged["set"]]["language"])
+    (big, _, ends), limit = loss_text(judged)[0].partition(" ["), loss_text(judged)[1]
+    parts = [part for part in judged["parts"] if part["verdict"]]
+    passed = sum(part["verdict"] == "pass" for part in parts)
+    measure = f"{MEASURES[judged['measure']]} against the base [{ends}, {limit}; set: {judged['set']}"
+    lines = [escape(measure), f"{passed} of {len(parts)} parts pass"]
     if judged.get("groups_needed"):
-        lines.append(f"About {number(judged['groups_needed'])} documents would decide; there are {change['n']}.")
-    return _box(f"{name} kept", signed_percent(change["value"]), lines, verdict("retention", judged["verdict"]))
+        lines.append(f"About {number(judged['groups_needed'])} would decide; there are {judged['loss']['n']}.")
+    return _box(f"{name} kept", escape(big), lines, verdict("retention", judged["verdict"]))
 
 
 def _answers(facts: Facts) -> str:

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from newtongue.stages.report.markup import language_name, number, percent, signed, signed_percent, visible
-from newtongue.stages.report.wording import WORDS, label_of
+from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text
 
 Facts = Mapping[str, Any]
 
 
 def build_markdown(facts: Facts) -> str:
     """Return verdicts and figures as Markdown; times and dollars, which change from run to run, are left out."""
-    parts = [f"# {_cell(facts['title'])}", _verdicts(facts), "## Held-out text", _text_table(facts), _controls(facts)]
+    parts = [f"# {_cell(facts['title'])}", _verdicts(facts), _kept(facts), "## Held-out text", _text_table(facts)]
     parts += [
+        _controls(facts),
+        _documents(facts),
         _shares(facts),
         _expansions(facts),
         "\n".join(f"- {_cell(line)}" for line in facts["notices"] + facts["missing"]),
@@ -51,8 +53,34 @@ def _judged(kind: str, judged: Facts) -> str:
     if kind in ("gain", "controls"):
         return f"{_interval(judged['difference'], signed, 3)} bits per byte"
     if kind == "retention":
-        return f"{_interval(judged['relative_change'], signed_percent, 1)}, limit {signed_percent(judged['max_loss'])}"
+        return f"{MEASURES[judged['measure']]} {', limit '.join(loss_text(judged))}"
     return f"{_interval(judged['fraction'], percent, 0)}, at least {percent(judged['limit'], 0)} asked"
+
+
+def _kept(facts: Facts) -> str:
+    parts = (facts["verdicts"]["retention"] or {"parts": []})["parts"]
+    rows = [
+        [_cell(p["set"]), MEASURES[p["measure"]], *loss_text(p), WORDS["retention"].get(p["verdict"], "not judged")]
+        for p in parts
+    ]
+    head = ["kept languages", "measure", "change", "limit", "verdict"]
+    return f"## What was kept\n\n{_table(head, rows)}" if rows else ""
+
+
+def _documents(facts: Facts) -> str:
+    rows = [
+        [
+            _cell(name),
+            *(number(found["change"]["documents"][k]) for k in ("better", "worse")),
+            signed(found["change"]["documents"]["median"], 3),
+            number(found["change"].get("p_holm"), 3),
+            number(found["change"]["difference"]["detectable"], 3),
+        ]
+        for name, found in facts["sets"].items()
+        if found["change"] and "documents" in found["change"]
+    ]
+    head = ["documents", "better", "worse", "median difference", "p (Holm)", "detectable"]
+    return _table(head, rows) if rows else ""
 
 
 def _text_table(facts: Facts) -> str:
@@ -90,7 +118,7 @@ def _controls(facts: Facts) -> str:
 def _shares(facts: Facts) -> str:
     lines = []
     for name, found in facts["sets"].items():
-        for label, scored in found["scores"].items() if found["kind"] in ("generation", "choice") else ():
+        for label, scored in found["scores"].items():
             for key, value in scored.items():
                 if key.endswith("_fraction") and value:
                     what = key.removesuffix("_fraction").replace("_", " ")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from newtongue.stages.report import evidence, headline, markup, vocabulary, work
+from newtongue.stages.report import differences, evidence, headline, markup, vocabulary, work
 from newtongue.stages.report.markup import escape, language_name
 
 Facts = Mapping[str, Any]
@@ -21,6 +21,7 @@ def build_page(facts: Facts, costs: Facts) -> str:
     body = [
         _header(facts, costs),
         evidence.text_results(facts),
+        differences.kept(facts),
         evidence.answers(facts),
         work.samples(facts),
         vocabulary.vocabulary(facts),

@@ -31,17 +31,18 @@ def report(config: ReportConfig, context: Context) -> Outcome:
 def _outcome(config: ReportConfig, facts: dict[str, Any]) -> Outcome:
     verdicts = facts["verdicts"]
     judged = {kind: part["verdict"] for kind, part in verdicts.items() if isinstance(part, dict)}
-    failed = [kind for kind, verdict in judged.items() if verdict == "fail"]
+    asked = judged if isinstance(config.gate, bool) else config.gate
+    failed = [kind for kind in asked if judged.get(kind) == "fail"] if config.gate else []
     metrics = {}
     if gain := verdicts["gain"]:
         metrics["target_bits_per_byte_difference"] = gain["difference"]["value"]
-    if kept := verdicts["retention"]:
-        metrics["retention_relative_change"] = kept["relative_change"]["value"]
+    for part in (verdicts["retention"] or {"parts": []})["parts"]:
+        metrics[f"{part['set']}_{part['measure']}_loss"] = part["loss"]["value"]
     return Outcome(
         counts={"sets": len(facts["sets"]), "stages": len(facts["stages"]), "samples": len(facts["samples"])},
         metrics=metrics,
         languages=[tag for side in facts["languages"].values() for tag in side],
         card=[f"Verdicts: {', '.join(f'{kind} {verdict}' for kind, verdict in judged.items()) or 'none'}."],
         volatile=VOLATILE,
-        gate=f"the report says no: {', '.join(failed)} failed" if config.gate and failed else None,
+        gate=f"the report says no: {', '.join(failed)} failed" if failed else None,
     )

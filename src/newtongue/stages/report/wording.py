@@ -1,10 +1,15 @@
-"""What verdicts and measured models are called on a page."""
+"""What verdicts, measures and measured models are called on a page."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from newtongue.stages.report.markup import NO_BREAK, number, signed, signed_percent
+
 WORDS = {
     "gain": {"pass": "Gain shown", "fail": "No gain", "underpowered": "Not decided: too little text"},
-    "retention": {"pass": "Kept", "fail": "Lost more than the limit", "underpowered": "Not decided: too little text"},
+    "retention": {"pass": "Kept", "fail": "Lost more than the limit", "underpowered": "Not decided: too little data"},
     "fidelity": {"pass": "Reached", "fail": "Missed", "underpowered": "Reached; the interval is wider"},
     "stopping": {"pass": "Reached", "fail": "Missed", "underpowered": "Reached; the interval is wider"},
     "control": {"pass": "beaten", "fail": "not beaten", "underpowered": "not decided"},
@@ -13,11 +18,30 @@ WORDS = {
         "fail": "Not all controls beaten",
         "underpowered": "Controls: not decided",
     },
+    "models": {"before": "Base model", "after": "Final model"},
 }
 """What each verdict is called, by what is judged."""
-NAMES = {"before": "Base model", "after": "Final model"}
+MEASURES = {"bits_per_byte": "bits per byte", "accuracy": "correct answers", "in_context_saving": "saved by context"}
+"""What each part of the retention gate measures."""
 
 
 def label_of(name: str) -> str:
     """Return how a measured model is called on the page."""
-    return NAMES.get(name, name[:1].upper() + name[1:])
+    return WORDS["models"].get(name, name[:1].upper() + name[1:])
+
+
+def loss_text(part: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the change behind a part of the retention gate and its limit, in the measure's own direction.
+
+    Example:
+        >>> loss = {"value": 0.01, "low": 0.0, "high": 0.02, "n": 9}
+        >>> loss_text({"measure": "accuracy", "loss": loss, "limit": 0.02})[0]
+        '−1.0 points [−2.0, +0.0]'
+    """
+    loss = part["loss"]
+    if part["measure"] == "bits_per_byte":
+        ends = f"[{signed_percent(loss['low'])}, {signed_percent(loss['high'])}]"
+        return f"{signed_percent(loss['value'])} {ends}", f"at most {signed_percent(part['limit'])}"
+    value, low, high = (None if loss[end] is None else 0.0 - 100 * loss[end] for end in ("value", "high", "low"))
+    shown = f"{signed(value, 1)}{NO_BREAK}points [{signed(low, 1)}, {signed(high, 1)}]"
+    return shown, f"at least {number(-100 * part['limit'], 1)}{NO_BREAK}points"
