@@ -182,8 +182,11 @@ def test_forgotten_examples_fail_the_gate(after: float, verdict: str) -> None:
     assert found["loss"]["value"] == pytest.approx(0.4 - after, abs=0.005)
 
 
-def test_a_probe_without_any_saving_is_not_judged() -> None:
-    assert kept_verdict(compare(tables(probe_rows(0.0)), tables(probe_rows(-0.5)), **SETTINGS)) is None
+@pytest.mark.parametrize("base", [0.0, 0.1])
+def test_a_base_that_hardly_uses_examples_is_told_and_not_judged(base: float) -> None:
+    changes = compare(tables(probe_rows(base)), tables(probe_rows(base - 0.5)), **SETTINGS)
+    assert changes["in context"]["saving"]["value"] == pytest.approx(-0.5, abs=0.01)
+    assert kept_verdict(changes) is None
 
 
 def test_shares_have_exact_p_values_and_count_gains_and_losses() -> None:

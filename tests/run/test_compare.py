@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 from stages.eval_kit import context_for, documents, make_model, write_lines
 
-from newtongue.core.errors import DataError
-from newtongue.run.compare import compare, render
+from newtongue.adapters.tables.items import read_items, write_items
+from newtongue.cli.compare import command
+from newtongue.core.errors import DataError, GateFailed, RecipeError
+from newtongue.run.compare import compare, render, write_page
 from newtongue.stages.eval.config import EvalConfig
 from newtongue.stages.eval.stage import evaluate
 
@@ -50,3 +53,69 @@ def test_text_names_sets_and_verdicts(measured: list[Path]) -> None:
 def test_another_directory_is_refused(tmp_path: Path, measured: list[Path]) -> None:
     with pytest.raises(DataError, match=r"holds no scores\.json"):
         compare(tmp_path, measured[1])
+
+
+def test_a_store_stands_for_the_final_model_of_its_newest_report(tmp_path: Path, measured: list[Path]) -> None:
+    store = tmp_path / "store"
+    shutil.copytree(measured[1], store / "02-after-bbbb")
+    seal(store / "02-after-bbbb", fingerprint="b" * 64)
+    (store / "03-report-cccc" / "report").mkdir(parents=True)
+    seal(store / "03-report-cccc", fingerprint="c" * 64, inputs={"after": {"fingerprint": "b" * 64}})
+    assert compare(measured[0], store)["sets"] == compare(*measured)["sets"]
+
+
+def seal(folder: Path, **facts: object) -> None:
+    (folder / "manifest.json").write_text(json.dumps({"payload": "scores", **facts}), "utf-8")
+
+
+def test_pages_are_those_of_the_report(tmp_path: Path, measured: list[Path]) -> None:
+    for name in ("c.html", "c.md", "c.json"):
+        write_page(*measured, tmp_path / name)
+    html = (tmp_path / "c.html").read_text("utf-8")
+    assert html.startswith("<!doctype html>") and '<h2 id="results">' in html
+    assert json.loads((tmp_path / "c.json").read_text("utf-8"))["sets"]["urdu"]["change"]
+    with pytest.raises(RecipeError, match=r"cannot write `c\.pdf`"):
+        write_page(*measured, tmp_path / "c.pdf")
+
+
+def test_different_prompt_formats_and_unmatched_sets_are_said(tmp_path: Path, measured: list[Path]) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(measured[1], other)
+    file = other / "scores" / "scores.json"
+    scores = json.loads(file.read_text("utf-8"))
+    scores["model"] |= {"prompt_sha256": "another", "chat_template": "headers"}
+    scores["sets"]["extra"] = {"kind": "text", "role": "target"}
+    file.write_text(json.dumps(scores), "utf-8")
+    text = render(compare(measured[0], other))
+    assert "different prompt formats (chatml and headers)" in text or "and headers" in text
+    assert "measured on one side only: extra" in text
+
+
+def test_nothing_in_common_is_an_error_that_names_the_sets(tmp_path: Path, measured: list[Path]) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(measured[1], other)
+    rows = [{**row, "set": f"other {row['set']}"} for row in read_items(other / "scores" / "items.parquet")]
+    write_items(other / "scores" / "items.parquet", rows)
+    with pytest.raises(DataError, match="no set in common") as caught:
+        compare(measured[0], other)
+    assert "urdu" in caught.value.expected
+
+
+def test_the_command_can_be_a_gate(tmp_path: Path, measured: list[Path]) -> None:
+    worse = tmp_path / "worse"
+    shutil.copytree(measured[0], worse)
+    for folder, factor in ((tmp_path / "kept", 1.0), (worse, 1.2)):
+        if not folder.exists():
+            shutil.copytree(measured[0], folder)
+        file = folder / "scores" / "scores.json"
+        scores = json.loads(file.read_text("utf-8"))
+        scores["sets"]["urdu"]["role"] = "retention"
+        file.write_text(json.dumps(scores), "utf-8")
+        items = folder / "scores" / "items.parquet"
+        rows = read_items(items)
+        write_items(items, [{**row, "bits": row["bits"] and row["bits"] * factor} for row in rows])
+    assert command(tmp_path / "kept", tmp_path / "kept", gate=True) is None
+    with pytest.raises(GateFailed) as caught:
+        command(tmp_path / "kept", worse, gate=True)
+    assert caught.value.exit_code == 6
+    assert caught.value.text() == "set urdu: lost more than the limit (bits_per_byte)"

@@ -24,6 +24,9 @@ from newtongue.methods.scores import MEANS, SHARES, SetTable, as_facts, by_kind
 
 PRIMARY = ("difference", "correct_fraction", "saving", "faithful_fraction", "chrf_mean")
 """The figure of a set that enters the correction for several tests: the first of these that it has."""
+MIN_SAVING = 0.2
+"""A model that uses examples saves most bits of their repetition; one that saves less than this share only gets used
+to the format, and what it might lose is not in-context learning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,5 +197,5 @@ def _chance(before: SetTable, drawing: Drawing) -> dict[str, Any]:
 def _saving_change(before: SetTable, after: SetTable, drawing: Drawing) -> dict[str, Any]:
     base = before.sums("bits", "bits_alone")
     sums = np.column_stack([base, after.sums("bits", "bits_alone")])
-    nothing = not drawing.of(base, saving).low > 0
+    nothing = not drawing.of(base, saving).low > MIN_SAVING
     return {"saving": tested(drawing.of(sums, change_of_saving), drawing), "nothing_to_lose": nothing}

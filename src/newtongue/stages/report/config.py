@@ -38,6 +38,8 @@ class ReportConfig(StageConfig):
     """Answers of the two models shown side by side, spread over the task types."""
     gate: bool | list[Literal["gain", "controls", "retention", "fidelity", "stopping"]] = False
     """Verdicts that end the run with exit code 6 when they fail, now and whenever it is run again; `true` means all."""
+    model_license: str = "unknown"
+    """Licence of the final model for its card, as the hub spells it (`apache-2.0`, `llama3.1`)."""
     title: str = ""
     """Heading; empty names the target language."""
     confidence: float = Field(0.95, gt=0.5, lt=1)

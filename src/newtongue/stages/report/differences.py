@@ -5,20 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from newtongue.methods.comparison import MIN_SAVING
 from newtongue.methods.paired_tests import POWER
 from newtongue.stages.report import markup
 from newtongue.stages.report.markup import escape, language_name, number, percent, signed, with_interval
-from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text
+from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text, p_text
 
 Facts = Mapping[str, Any]
+FLOOR = {
+    "bits_per_byte": "not judged",
+    "accuracy": "not judged: the base does no better than guessing",
+    "in_context_saving": f"not judged: the base saves less than {MIN_SAVING:.0%}, so it hardly uses examples at all",
+}
+"""Why a part is shown and not judged."""
 
 
 def kept(facts: Facts) -> str:
     """Return the section on the kept languages: every part of the gate with its limit."""
-    judged = facts["verdicts"]["retention"]
-    if not judged:
-        return ""
-    rows = [_part(part, facts) for part in judged["parts"]]
+    rows = [_part(part, facts) for part in (facts["verdicts"]["retention"] or {"parts": []})["parts"]]
+    if not rows:
+        return markup.section("kept", "What was kept", _probe(facts))
     head = ["Set", "Measure", "Change", "Limit", "p (Holm)", "Detectable", "n", "Verdict"]
     text = (
         "Every part must pass: the whole interval of its change on the good side of the limit. A value within the "
@@ -37,7 +43,7 @@ def _part(part: Facts, facts: Facts) -> list[str]:
     if part["verdict"]:
         said = f'<span class="{part["verdict"]}">{escape(WORDS["retention"][part["verdict"]] + more)}</span>'
     else:
-        said = "not judged: the base shows nothing here that could be lost"
+        said = escape(FLOOR[part["measure"]])
     shown, limit = loss_text(part)
     least = figure and figure.get("detectable")
     unit = "" if part["measure"] == "bits_per_byte" else " points"
@@ -47,7 +53,7 @@ def _part(part: Facts, facts: Facts) -> list[str]:
         escape(MEASURES[part["measure"]]),
         escape(shown),
         escape(limit),
-        number(change.get("p_holm"), 3),
+        escape(p_text(change.get("p_holm"))),
         "–" if least is None else escape(number(100 * least if unit else least, 1 if unit else 3) + unit),
         number(part["loss"]["n"]),
         said,
@@ -83,7 +89,7 @@ def documents(facts: Facts) -> str:
                 number(spread["worse"]),
                 signed(spread["median"]),
                 escape(quartiles),
-                number(change.get("p_holm"), 3),
+                escape(p_text(change.get("p_holm"))),
                 number(change["difference"]["detectable"], 3),
             ]
         )

@@ -97,8 +97,8 @@ def _kept(facts: Facts) -> str:
     (big, _, ends), limit = loss_text(judged)[0].partition(" ["), loss_text(judged)[1]
     parts = [part for part in judged["parts"] if part["verdict"]]
     passed = sum(part["verdict"] == "pass" for part in parts)
-    measure = f"{MEASURES[judged['measure']]} against the base [{ends}, {limit}; set: {judged['set']}"
-    lines = [escape(measure), f"{passed} of {len(parts)} parts pass"]
+    measure = f"{MEASURES[judged['measure']]} against the base [{ends}; limit {limit}, set: {judged['set']}"
+    lines = [escape(measure), *([f"{passed} of {len(parts)} parts pass"] if len(parts) > 1 else [])]
     if judged.get("groups_needed"):
         lines.append(f"About {number(judged['groups_needed'])} would decide; there are {judged['loss']['n']}.")
     return _box(f"{name} kept", escape(big), lines, verdict("retention", judged["verdict"]))

@@ -6,81 +6,87 @@ from collections.abc import Mapping
 from typing import Any
 
 from newtongue.stages.report.markup import language_name, number, percent, signed, signed_percent, visible
-from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text
+from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text, p_text
 
 Facts = Mapping[str, Any]
 
 
 def build_markdown(facts: Facts) -> str:
     """Return verdicts and figures as Markdown; times and dollars, which change from run to run, are left out."""
-    parts = [f"# {_cell(facts['title'])}", _verdicts(facts), _kept(facts), "## Held-out text", _text_table(facts)]
+    parts = [f"# {cell(facts['title'])}", verdict_lines(facts), gate_table(facts), "## Held-out text"]
     parts += [
+        _text_table(facts),
         _controls(facts),
         _documents(facts),
         _shares(facts),
         _expansions(facts),
-        "\n".join(f"- {_cell(line)}" for line in facts["notices"] + facts["missing"]),
+        "\n".join(f"- {cell(line)}" for line in facts["notices"] + facts["missing"]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _cell(text: Any) -> str:
+def cell(text: Any) -> str:
+    """Return any value as the text of one cell of a table."""
     return visible(str(text)).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")
 
 
-def _table(head: list[str], rows: list[list[str]]) -> str:
+def table(head: list[str], rows: list[list[str]]) -> str:
+    """Return a table; the first column is set left, the others right."""
     lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _interval(found: Facts | None, show: Any, digits: int) -> str:
+def interval_text(found: Facts | None, show: Any, digits: int) -> str:
+    """Return `value [low, high]`, or a dash."""
     if not found:
         return "–"
     return f"{show(found['value'], digits)} [{show(found['low'], digits)}, {show(found['high'], digits)}]"
 
 
-def _verdicts(facts: Facts) -> str:
+def verdict_lines(facts: Facts) -> str:
+    """Return the verdicts as a list."""
     lines = []
     for kind in ("gain", "controls", "retention", "fidelity", "stopping"):
         if judged := facts["verdicts"].get(kind):
             lines.append(
-                f"- {kind}: **{WORDS[kind][judged['verdict']]}** ({_cell(judged['set'])}) {_judged(kind, judged)}"
+                f"- {kind}: **{WORDS[kind][judged['verdict']]}** ({cell(judged['set'])}) {_judged(kind, judged)}"
             )
     return "\n".join(lines)
 
 
 def _judged(kind: str, judged: Facts) -> str:
     if kind in ("gain", "controls"):
-        return f"{_interval(judged['difference'], signed, 3)} bits per byte"
+        return f"{interval_text(judged['difference'], signed, 3)} bits per byte"
     if kind == "retention":
         return f"{MEASURES[judged['measure']]} {', limit '.join(loss_text(judged))}"
-    return f"{_interval(judged['fraction'], percent, 0)}, at least {percent(judged['limit'], 0)} asked"
+    return f"{interval_text(judged['fraction'], percent, 0)}, at least {percent(judged['limit'], 0)} asked"
 
 
-def _kept(facts: Facts) -> str:
+def gate_table(facts: Facts) -> str:
+    """Return every part of the retention gate as a table; nothing without any."""
     parts = (facts["verdicts"]["retention"] or {"parts": []})["parts"]
     rows = [
-        [_cell(p["set"]), MEASURES[p["measure"]], *loss_text(p), WORDS["retention"].get(p["verdict"], "not judged")]
+        [cell(p["set"]), MEASURES[p["measure"]], *loss_text(p), WORDS["retention"].get(p["verdict"], "not judged")]
         for p in parts
     ]
     head = ["kept languages", "measure", "change", "limit", "verdict"]
-    return f"## What was kept\n\n{_table(head, rows)}" if rows else ""
+    return table(head, rows) if rows else ""
 
 
 def _documents(facts: Facts) -> str:
     rows = [
         [
-            _cell(name),
+            cell(name),
             *(number(found["change"]["documents"][k]) for k in ("better", "worse")),
             signed(found["change"]["documents"]["median"], 3),
-            number(found["change"].get("p_holm"), 3),
+            cell(p_text(found["change"].get("p_holm"))),
             number(found["change"]["difference"]["detectable"], 3),
         ]
         for name, found in facts["sets"].items()
         if found["change"] and "documents" in found["change"]
     ]
     head = ["documents", "better", "worse", "median difference", "p (Holm)", "detectable"]
-    return _table(head, rows) if rows else ""
+    return table(head, rows) if rows else ""
 
 
 def _text_table(facts: Facts) -> str:
@@ -88,31 +94,31 @@ def _text_table(facts: Facts) -> str:
     models = [m for m in facts["models"] if any(m in s["scores"] for s in sets.values())]
     rows = []
     for name, found in sets.items():
-        values = [_interval(found["scores"].get(m, {}).get("bits_per_byte"), number, 3) for m in models]
+        values = [interval_text(found["scores"].get(m, {}).get("bits_per_byte"), number, 3) for m in models]
         change = found["change"] and found["change"]["relative_change"]
         rows.append(
             [
-                _cell(f"{name} ({language_name(found['language'])}, {found['role']})"),
+                cell(f"{name} ({language_name(found['language'])}, {found['role']})"),
                 *values,
-                _interval(change, signed_percent, 1),
+                interval_text(change, signed_percent, 1),
             ]
         )
-    return _table(["bits per byte", *(_cell(label_of(m)) for m in models), "change"], rows)
+    return table(["bits per byte", *(cell(label_of(m)) for m in models), "change"], rows)
 
 
 def _controls(facts: Facts) -> str:
     rows = [
         [
-            _cell(name),
-            _cell(label),
-            _interval(c["bits_per_byte"], number, 3),
-            _interval(c["difference"], signed, 3),
+            cell(name),
+            cell(label),
+            interval_text(c["bits_per_byte"], number, 3),
+            interval_text(c["difference"], signed, 3),
             WORDS["control"][c["beaten"]],
         ]
         for name, found in facts["sets"].items()
         for label, c in found.get("controls", {}).items()
     ]
-    return _table(["set", "control", "bits per byte", "final less control", "verdict"], rows) if rows else ""
+    return table(["set", "control", "bits per byte", "final less control", "verdict"], rows) if rows else ""
 
 
 def _shares(facts: Facts) -> str:
@@ -122,7 +128,7 @@ def _shares(facts: Facts) -> str:
             for key, value in scored.items():
                 if key.endswith("_fraction") and value:
                     what = key.removesuffix("_fraction").replace("_", " ")
-                    lines.append(f"- {_cell(name)}, {_cell(label_of(label))}, {what}: {_interval(value, percent, 0)}")
+                    lines.append(f"- {cell(name)}, {cell(label_of(label))}, {what}: {interval_text(value, percent, 0)}")
     return "\n".join(["## Answers", "", *lines]) if lines else ""
 
 
@@ -131,5 +137,5 @@ def _expansions(facts: Facts) -> str:
     for stage in facts["stages"]:
         for name, found in ((stage.get("expansion") or {}).get("protected") or {}).items():
             changed, documents = number(found.get("changed")), number(found.get("documents"))
-            lines.append(f"- {_cell(name)}: {changed} of {documents} documents with a changed id")
+            lines.append(f"- {cell(name)}: {changed} of {documents} documents with a changed id")
     return "\n".join(["## Vocabulary", "", *lines]) if lines else ""

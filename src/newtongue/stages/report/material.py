@@ -55,6 +55,7 @@ class Made:
         sources: Source -> rows, among the first LOOKED_AT_ROWS.
         tasks: Task type -> conversations, among the first LOOKED_AT_ROWS.
         expansion: Content of `expansion.json`, {} when there is none.
+        selection: Content of `selection.json`, {} when there is none.
         log: Lines of `training_log.jsonl`.
     """
 
@@ -64,6 +65,7 @@ class Made:
     sources: Mapping[str, int] = field(default_factory=dict)
     tasks: Mapping[str, int] = field(default_factory=dict)
     expansion: Row = field(default_factory=dict)
+    selection: Row = field(default_factory=dict)
     log: list[Row] = field(default_factory=list)
 
 
@@ -91,8 +93,8 @@ def gather(config: ReportConfig, context: Context) -> Material:
         DataError: The scores before or after cannot be read; without them there is nothing to report.
     """
     missing: list[str] = []
-    before = _measured("before", context[config.before])
-    after = _measured("after", context[config.after])
+    before = measured("before", context[config.before])
+    after = measured("after", context[config.after])
     steps = _each(config.steps, context, missing)
     controls = _each(config.controls, context, missing)
     stages = [_made(ref, context[ref], missing) for ref in config.stages]
@@ -103,13 +105,18 @@ def _each(refs: Mapping[str, Ref], context: Context, missing: list[str]) -> list
     found = []
     for label, ref in refs.items():
         try:
-            found.append(_measured(label, context[ref]))
+            found.append(measured(label, context[ref]))
         except NewtongueError as error:
             missing.append(f"Scores of “{label}” could not be read: {error.problem}.")
     return found
 
 
-def _measured(label: str, artefact: Artefact) -> Measured:
+def measured(label: str, artefact: Artefact) -> Measured:
+    """Read what one `eval` stage measured.
+
+    Raises:
+        DataError: There are no scores.
+    """
     folder = next((f for f in (artefact.path, artefact.path / "scores") if (f / "scores.json").is_file()), None)
     if folder is None:
         raise DataError("holds no scores.json", place=artefact.name, expected="a finished eval stage")
@@ -125,8 +132,8 @@ def _made(ref: Ref, artefact: Artefact, missing: list[str]) -> Made:
         missing.append(f"{name} has no manifest: its counts, costs and licences are not shown.")
     try:
         sources, tasks = _look(artefact, str(manifest.get("kind", artefact.kind)))
-        side = {"expansion": _json(artefact.path / "expansion.json"), "log": _lines(artefact.path)}
-        return Made(name, manifest, _reasons(artefact.path), sources, tasks, **side)
+        files = {key: _json(artefact.path / f"{key}.json") for key in ("expansion", "selection")}
+        return Made(name, manifest, _reasons(artefact.path), sources, tasks, **files, log=_lines(artefact.path))
     except (NewtongueError, OSError, ValueError) as error:
         missing.append(f"Files of {name} could not be read ({type(error).__name__}).")
         return Made(name, manifest)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
@@ -11,6 +11,17 @@ from newtongue.stages.report import differences, evidence, headline, markup, voc
 from newtongue.stages.report.markup import escape, language_name
 
 Facts = Mapping[str, Any]
+SECTIONS: tuple[Callable[[Facts], str], ...] = (
+    evidence.text_results,
+    differences.kept,
+    evidence.answers,
+    work.samples,
+    vocabulary.vocabulary,
+    work.data,
+    work.training,
+    work.instructions,
+)
+"""Sections made from the facts, in order; each returns "" when it has nothing to show."""
 
 LONGEST_WARNING = 240
 """Longer notices stand on the stage's card only, further down."""
@@ -20,14 +31,7 @@ def build_page(facts: Facts, costs: Facts) -> str:
     """Return the report as one HTML document."""
     body = [
         _header(facts, costs),
-        evidence.text_results(facts),
-        differences.kept(facts),
-        evidence.answers(facts),
-        work.samples(facts),
-        vocabulary.vocabulary(facts),
-        work.data(facts),
-        work.training(facts),
-        work.instructions(facts),
+        *(section(facts) for section in SECTIONS),
         work.costs(costs),
         work.provenance(facts),
         work.method(facts, costs),

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from newtongue.core.context import Context, Outcome
+from newtongue.stages.report.cards import data_card, model_card
 from newtongue.stages.report.config import ReportConfig
 from newtongue.stages.report.facts import build_costs, build_facts
 from newtongue.stages.report.markdown import build_markdown
@@ -18,12 +19,15 @@ VOLATILE = ("report.html", "costs.json")
 
 
 def report(config: ReportConfig, context: Context) -> Outcome:
-    """Write facts.json, costs.json, report.md and report.html."""
+    """Write facts.json, costs.json, report.md, report.html and the cards of model and data."""
     material = gather(config, context)
     facts, costs = build_facts(config, material), build_costs(material)
     for name, value in (("facts.json", facts), ("costs.json", costs)):
         (context.payload / name).write_bytes(orjson.dumps(value, option=orjson.OPT_INDENT_2) + b"\n")
-    (context.payload / "report.md").write_text(build_markdown(facts), "utf-8")
+    texts = {"report.md": build_markdown(facts), "data_card.md": data_card(facts)}
+    texts["model_card.md"] = model_card(facts, config.model_license)
+    for name, text in texts.items():
+        (context.payload / name).write_text(text, "utf-8")
     (context.payload / "report.html").write_text(build_page(facts, costs), "utf-8")
     return _outcome(config, facts)
 

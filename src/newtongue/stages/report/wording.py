@@ -30,6 +30,16 @@ def label_of(name: str) -> str:
     return WORDS["models"].get(name, name[:1].upper() + name[1:])
 
 
+def p_text(p: float | None) -> str:
+    """Return a p-value with three digits, a bound where they would all be zero.
+
+    Example:
+        >>> p_text(0.0412), p_text(1e-9), p_text(None)
+        ('0.041', '<0.001', '–')
+    """
+    return "<0.001" if p is not None and p < 0.0005 else number(p, 3)
+
+
 def loss_text(part: Mapping[str, Any]) -> tuple[str, str]:
     """Return the change behind a part of the retention gate and its limit, in the measure's own direction.
 
@@ -41,7 +51,7 @@ def loss_text(part: Mapping[str, Any]) -> tuple[str, str]:
     loss = part["loss"]
     if part["measure"] == "bits_per_byte":
         ends = f"[{signed_percent(loss['low'])}, {signed_percent(loss['high'])}]"
-        return f"{signed_percent(loss['value'])} {ends}", f"at most {signed_percent(part['limit'])}"
+        return f"{signed_percent(loss['value'])} {ends}", signed_percent(part["limit"])
     value, low, high = (None if loss[end] is None else 0.0 - 100 * loss[end] for end in ("value", "high", "low"))
     shown = f"{signed(value, 1)}{NO_BREAK}points [{signed(low, 1)}, {signed(high, 1)}]"
-    return shown, f"at least {number(-100 * part['limit'], 1)}{NO_BREAK}points"
+    return shown, f"{number(-100 * part['limit'], 1)}{NO_BREAK}points"
