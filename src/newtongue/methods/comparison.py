@@ -1,4 +1,7 @@
-"""Two models measured on the same items: what changed, how surely, and what could have been seen at all."""
+"""Two models measured on the same items: what changed, how surely, and what could have been seen at all.
+
+Source: paired bootstrap after Koehn 2004 (EMNLP, section 4), whole groups drawn; the tests are in `paired_tests`.
+"""
 
 from __future__ import annotations
 
@@ -190,7 +193,7 @@ def _chance(before: SetTable, drawing: Drawing) -> dict[str, Any]:
     size = int(before.groups.max()) + 1
     parts = (chances, before.columns["correct"], np.ones(len(known)))
     sums = np.column_stack([np.bincount(before.groups[known], part[known], size) for part in parts])
-    above = drawing.of(sums[sums[:, 2] > 0], difference_of_ratios)
+    above = drawing.of(np.asarray(sums[sums[:, 2] > 0], np.float64), difference_of_ratios)
     return {"nothing_to_lose": not above.low > 0}
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.methods.bootstrap import Interval, first_over_second, interval, saving
+from newtongue.methods.consistency import spread
 
 Floats = NDArray[np.float64]
 NUMBERS = (
@@ -50,6 +51,7 @@ class SetTable:
         columns: Name -> one number per item, NaN where unknown.
         digests: Digest of the token ids of every item, "" where there is none.
         tasks: Task of every item, "" where there is none.
+        wordings: Wording every item was asked in, "" where there is one only.
     """
 
     kind: str
@@ -58,6 +60,7 @@ class SetTable:
     columns: Mapping[str, Floats]
     digests: tuple[str, ...]
     tasks: tuple[str, ...] = ()
+    wordings: tuple[str, ...] = ()
 
     def sums(self, *names: str) -> Floats:
         """Return the named columns summed per group: array (groups, names)."""
@@ -82,8 +85,9 @@ def _table(rows: list[Mapping[str, Any]]) -> SetTable:
     groups = [numbers.setdefault(row["group"], len(numbers)) for row in rows]
     columns = {name: np.array([_number(row.get(name)) for row in rows], dtype=np.float64) for name in NUMBERS}
     digests = tuple(row.get("ids_digest") or "" for row in rows)
-    items, tasks = tuple(row["item"] for row in rows), tuple(row.get("task") or "" for row in rows)
-    return SetTable(rows[0]["kind"], items, np.array(groups, np.int64), columns, digests, tasks)
+    items = tuple(row["item"] for row in rows)
+    tasks, wordings = (tuple(row.get(name) or "" for row in rows) for name in ("task", "wording"))
+    return SetTable(rows[0]["kind"], items, np.array(groups, np.int64), columns, digests, tasks, wordings)
 
 
 def _number(value: Any) -> float:
@@ -106,12 +110,25 @@ def summarise(table: SetTable, *, draws: int, seed: int, confidence: float = 0.9
         found = {name: share(table, name, confidence) for name in shares}
         means = {name: mean(table, name, **settings) for name in by_kind(MEANS, table.kind)}
         facts |= {f"{name}_fraction": value and as_facts(value) for name, value in found.items()}
-        return facts | {f"{name}_mean": as_facts(value) for name, value in means.items() if value}
+        facts |= {f"{name}_mean": as_facts(value) for name, value in means.items() if value}
+        return facts | _spreads(table, [*shares, *by_kind(MEANS, table.kind)])
     facts["bits"] = round(float(table.columns["bits"].sum()), 3)
     if table.kind == "probe":
         return facts | _saved(table, settings)
     facts["bits_per_byte"] = as_facts(interval(table.sums("bits", "bytes"), first_over_second, **settings))
     return facts | _density(table, settings)
+
+
+def _spreads(table: SetTable, columns: list[str]) -> dict[str, Any]:
+    """Return the mean of every column per wording, and how far it moves; nothing for a single wording."""
+    asked = list(dict.fromkeys(table.wordings))
+    if len(asked) < 2:
+        return {}
+    labels = np.array(table.wordings)
+    values = {name: table.columns[name] for name in columns if not np.isnan(table.columns[name]).all()}
+    means = {name: [float(np.nanmean(found[labels == wording])) for wording in asked] for name, found in values.items()}
+    known = {name: found for name, found in means.items() if not np.isnan(found).any()}
+    return {"wordings": asked, "spread": {name: spread(found) for name, found in known.items()}}
 
 
 def _density(table: SetTable, settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -143,8 +160,10 @@ def mean(table: SetTable, name: str, *, draws: int, seed: int, confidence: float
         return None
     size = int(table.groups.max()) + 1
     parts = (values, np.ones(len(values)))
-    sums = np.column_stack([np.bincount(table.groups[known], part[known], size) for part in parts])
-    return interval(sums[sums[:, 1] > 0], first_over_second, draws=draws, seed=seed, confidence=confidence)
+    found = [np.bincount(table.groups[known], part[known], size) for part in parts]
+    columns = np.asarray(np.column_stack(found), dtype=np.float64)
+    columns = columns[columns[:, 1] > 0]
+    return interval(columns, first_over_second, draws=draws, seed=seed, confidence=confidence)
 
 
 def share(table: SetTable, name: str, confidence: float = 0.95) -> Interval | None:

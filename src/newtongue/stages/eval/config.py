@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, ModelRef, Settings, StageConfig, operational
+
+PROMPT_MODES = ("direct", "in_language", "english_first", "xlt")
+"""Names of the shipped wordings, in `prompt_modes.yaml`."""
 
 
 class TextSet(Settings):
@@ -44,8 +47,24 @@ class Generation(Settings):
     """Prompts to answer, at most."""
     max_new_tokens: int = Field(160, ge=1)
     """Longest answer in tokens."""
+    wordings: list[str] = Field(default_factory=list)
+    """Ways to ask: `direct`, `in_language`, `english_first`, `xlt`, or a text with {prompt} (and {language}) in it. Three
+    or more show how far figures move with the wording; none asks directly, once."""
+    contrast: list[str] = Field(default_factory=lambda: ["eng_Latn"])
+    """Tags of languages whose frequent words count as foreign in an answer, where scripts do not tell."""
     min_script_fraction: float = Field(0.8, ge=0, le=1)
     """An answer is in the language when at least this share of its letters is in the language's script."""
+
+    @field_validator("wordings")
+    @classmethod
+    def _ask_something(cls, wordings: list[str]) -> list[str]:
+        for wording in wordings:
+            if wording not in PROMPT_MODES and "{prompt}" not in wording:
+                known = ", ".join(PROMPT_MODES)
+                raise ValueError(f"a wording needs {{prompt}} in it, or one of the names {known}")
+        if len(set(wordings)) < len(wordings):
+            raise ValueError("two wordings are the same")
+        return wordings
 
 
 class MultipleChoice(Settings):

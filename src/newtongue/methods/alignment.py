@@ -1,0 +1,75 @@
+"""Do sentences of two languages that mean the same lie close together inside a model, layer by layer.
+
+Shapes: N sentence pairs, D hidden size.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def similarities(first: Floats, second: Floats) -> Floats:
+    """Return the cosine similarity of every sentence of one language with every sentence of the other.
+
+    Args:
+        first: Sentence vectors (N, D).
+        second: Vectors of their translations, in the same order (N, D).
+
+    Returns:
+        Array (N, N); translations stand on the diagonal.
+    """
+    left, right = (part / np.maximum(np.linalg.norm(part, axis=1, keepdims=True), 1e-12) for part in (first, second))
+    return np.asarray(left @ right.T, dtype=np.float64)
+
+
+def mexa(similarity: Floats) -> float:
+    """Return the share of sentences nearer to their own translation than to any other sentence, both ways.
+
+    Args:
+        similarity: Similarities (N, N), translations on the diagonal, N at least 2.
+
+    Returns:
+        A number in [0, 1]; chance is about 1 / N.
+
+    Example:
+        >>> mexa(np.array([[0.9, 0.1], [0.2, 0.3]])), mexa(np.array([[0.9, 0.1], [0.95, 0.3]]))
+        (1.0, 0.0)
+
+    Source: Kargaran et al. 2024 (MEXA, arXiv 2410.05873, section 3): strict maximum of row and column.
+    """
+    own = np.diagonal(similarity)
+    others = np.where(np.eye(len(similarity), dtype=bool), -np.inf, similarity)
+    return float(((own > others.max(axis=1)) & (own > others.max(axis=0))).mean())
+
+
+def language_ranker(similarity: Floats) -> float:
+    """Return the mean similarity of sentences with their own translations.
+
+    Example:
+        >>> language_ranker(np.array([[0.5, 0.0], [0.0, 0.7]]))
+        0.6
+
+    Source: Li et al. 2024 (Language Ranker, arXiv 2404.11553, section 3).
+    """
+    return float(np.diagonal(similarity).mean())
+
+
+def position_weighted(states: Floats) -> Floats:
+    """Return one vector for a sentence: its tokens' states, each weighted by its place, later ones more.
+
+    A causal model's late tokens have seen the whole sentence.
+
+    Args:
+        states: Hidden states of the sentence's tokens (T, D), T at least 1.
+
+    Example:
+        >>> position_weighted(np.array([[3.0], [0.0]])).tolist()
+        [1.0]
+
+    Source: Muennighoff 2022 (SGPT, arXiv 2202.08904, eq. 2), as MEXA uses it.
+    """
+    weights = np.arange(1, len(states) + 1, dtype=np.float64)
+    return np.asarray(weights @ states / weights.sum(), dtype=np.float64)
