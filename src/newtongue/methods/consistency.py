@@ -25,8 +25,8 @@ def agreement(outputs: Sequence[Sequence[str]]) -> float:
             place of the choice, a number; never the words of a language.
 
     Example:
-        >>> agreement([["a", "b", "c"], ["a", "b", "d"], ["a", "x", "c"]])
-        0.5555555555555556
+        >>> agreement([["a", "b", "c", "d"], ["a", "b", "x", "y"]])
+        0.5
 
     Source: Qi, Fernández and Bisazza 2023 (arXiv 2310.10378) measure it on ranked answers; here on the first answer.
     """

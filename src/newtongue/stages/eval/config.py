@@ -48,8 +48,8 @@ class Generation(Settings):
     max_new_tokens: int = Field(160, ge=1)
     """Longest answer in tokens."""
     wordings: list[str] = Field(default_factory=list)
-    """Ways to ask: `direct`, `in_language`, `english_first`, `xlt`, or a text with {prompt} (and {language}) in it. Three
-    or more show how far figures move with the wording; none asks directly, once."""
+    """Ways to ask: `direct`, `in_language`, `english_first`, `xlt`, or a text with {prompt} (and {language}) in it.
+    Three or more show how far figures move with the wording; none asks directly, once."""
     contrast: list[str] = Field(default_factory=lambda: ["eng_Latn"])
     """Tags of languages whose frequent words count as foreign in an answer, where scripts do not tell."""
     min_script_fraction: float = Field(0.8, ge=0, le=1)

@@ -45,7 +45,7 @@ def loss_text(part: Mapping[str, Any]) -> tuple[str, str]:
 
     Example:
         >>> loss = {"value": 0.01, "low": 0.0, "high": 0.02, "n": 9}
-        >>> loss_text({"measure": "accuracy", "loss": loss, "limit": 0.02})[0]
+        >>> loss_text({"measure": "accuracy", "loss": loss, "limit": 0.02})[0].replace(NO_BREAK, " ")
         '−1.0 points [−2.0, +0.0]'
     """
     loss = part["loss"]
