@@ -71,8 +71,9 @@ def gap(reference: Floats, other: Floats, groups: NDArray[np.int64], **drawing: 
     Source: percent of English performance, as reported by Ahuja et al. 2023 (MEGA, arXiv 2303.12528).
     """
     size = int(groups.max()) + 1
-    columns = np.column_stack([np.bincount(groups, part, size) for part in (reference, other, np.ones(len(other)))])
-    columns = np.asarray(columns[columns[:, 2] > 0], dtype=np.float64)
+    sums = [np.bincount(groups, part, size) for part in (reference, other, np.ones(len(other)))]
+    columns: Floats = np.column_stack(sums).astype(np.float64)
+    columns = columns[columns[:, 2] > 0]
     return {
         "difference": interval(columns, lambda s: np.asarray((s[..., 1] - s[..., 0]) / s[..., 2]), **drawing),
         "fraction_of_reference": interval(columns, lambda s: np.asarray(s[..., 1] / s[..., 0]), **drawing),

@@ -37,7 +37,7 @@ def mcnemar(gained: int, lost: int) -> float:
     """
     n, fewer = gained + lost, min(gained, lost)
     tail = sum(math.comb(n, k) for k in range(fewer + 1))
-    return min(1.0, 2 * tail / 2**n)
+    return float(min(1.0, 2 * tail / 2**n))
 
 
 def paired_p(differences: Sequence[int] | NDArray[np.int64]) -> float:
