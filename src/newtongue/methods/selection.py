@@ -1,12 +1,20 @@
-"""Which rows to keep: by chance, or the highest of a number per row. Ties fall by a seed, never by row order.
+"""Which rows to keep: by chance, the highest of a number per row, or the best of every cluster.
+
+Ties fall by a seed, never by row order. Choices that weigh difference row by row are in `methods.diversity`.
 
 Source: Zhao et al. 2024 (arXiv 2402.04833) for the longest answers as a baseline that is hard to beat.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def keep_count(available: int, keep: int | None, keep_fraction: float) -> int:
@@ -48,3 +56,52 @@ def highest_order(values: Sequence[float], names: Sequence[str], seed: int) -> l
 
 def _chance(name: str, seed: int) -> bytes:
     return blake2b(f"{seed}/{name}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+
+
+def top_and_clusters(scores: Floats, clusters: Ints, ties: Ints, per_cluster: int) -> list[int]:
+    """Return the best rows of every cluster, clusters by number: what CaR adds to the best of all.
+
+    Args:
+        scores: Number per row (N,), larger is better.
+        clusters: Cluster of every row (N,).
+        ties: A different number per row; the lower one wins between equal scores.
+        per_cluster: Rows of each cluster, n2.
+
+    Example:
+        >>> top_and_clusters(np.array([3.0, 2.0, 1.0]), np.array([0, 0, 1]), np.arange(3), 1)
+        [0, 2]
+
+    Source: Ge et al. 2024 (CaR, arXiv 2402.18191), section 3.2: top n1 of all in union with top n2 of every cluster.
+    """
+    order = np.lexsort((ties, -scores, clusters))
+    return [int(place) for place in order[_rounds(clusters[order]) < per_cluster]]
+
+
+def cluster_rounds(quality: Floats, clusters: Ints, ties: Ints, first: Collection[int] = ()) -> list[int]:
+    """Return rows so that every cluster gives its best before any gives its second, better rows first within a round.
+
+    Args:
+        quality: Number per row (N,), larger is better.
+        clusters: Cluster of every row (N,).
+        ties: A different number per row; the lower one wins between equal rows.
+        first: Rows that are taken anyway; they use up rounds of their clusters.
+
+    Example:
+        >>> cluster_rounds(np.array([0.9, 0.8, 0.1]), np.array([0, 0, 1]), np.arange(3))
+        [0, 2, 1]
+
+    Source: M-DaQ (arXiv 2509.15549, version 1) picks good rows of every cluster; its allotment is not published, equal
+        shares are ours.
+    """
+    later = np.ones(len(quality), dtype=np.int64)
+    later[list(first)] = 0
+    by_cluster = np.lexsort((ties, -quality, later, clusters))
+    rounds = np.empty(len(quality), dtype=np.int64)
+    rounds[by_cluster] = _rounds(clusters[by_cluster])
+    return [int(place) for place in np.lexsort((ties, -quality, rounds))]
+
+
+def _rounds(ordered: Ints) -> Ints:
+    """Return the place of every row within its run of equal numbers."""
+    starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    return np.arange(len(ordered)) - np.repeat(starts, np.diff(np.r_[starts, len(ordered)]))

@@ -67,7 +67,7 @@ CATALOGUE: dict[str, Entry] = {
         Entry("translate", "translate", "TranslateConfig", ready=False),
         Entry("transform", "transform", "TransformConfig", ready=False),
         Entry("synth", "synthesise", "SynthConfig"),
-        Entry("select", "select", "SelectConfig"),
+        Entry("select", "select", "SelectConfig", version=2),
         Entry("sft", "finetune", "SftConfig"),
         Entry("align", "align", "AlignConfig", ready=False),
         Entry("merge", "merge", "MergeConfig"),

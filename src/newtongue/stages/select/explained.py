@@ -1,0 +1,183 @@
+"""Why each row was kept or dropped, and what the choice did to the pool: one line per row, one page of facts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from newtongue.methods.clustering import principal
+from newtongue.methods.unit_grid import ONE, Grid, dots
+from newtongue.stages.select.choose import Choice, Material
+from newtongue.stages.select.config import SelectConfig
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+BLOCK_ROWS = 1024
+BINS = 20
+"""Bars of a score distribution."""
+MAP_POINTS = 600
+"""Rows on the map at most, kept and dropped alike."""
+NEAR = 0.9
+"""Cosine from which two rows count as near-copies."""
+DROPPED = {
+    "random": "not drawn",
+    "length": "shorter than the last row kept",
+    "topk": "scored below the last row kept",
+    "car": "neither among the best of all nor the best of its cluster",
+    "mdaq_cluster": "its cluster had better rows, or its round did not come",
+    "mdaq_mmr": "its score less its likeness to rows already kept stayed below the others'",
+    "k_center": "nearer to rows already kept than the others",
+    "facility_location": "the rows it stands for were already represented",
+    "new_token_coverage": "its new tokens already occur in rows kept",
+}
+"""Method -> why a row was dropped, in words; a full quota is another reason."""
+
+
+def write_explanations(config: SelectConfig, material: Material, choice: Choice, folder: Path) -> dict[str, Any]:
+    """Write `explained.jsonl` (a line per training row) and `selection.json` (facts for the report)."""
+    kept = np.zeros(len(material.pool.rows), dtype=np.bool_)
+    kept[choice.order] = True
+    nearest = _nearest_kept(material.vectors, kept) if material.vectors is not None else None
+    with open(folder / "explained.jsonl", "wb") as stream:
+        for line in _lines(config, material, choice, nearest):
+            stream.write(orjson.dumps(line) + b"\n")
+    facts = {
+        "format": 1,
+        "method": config.method,
+        "scope": config.scope,
+        "available": len(kept),
+        "kept": int(kept.sum()),
+        "protected": len(material.protected),
+        "short": choice.short,
+        "languages": _languages(material, kept),
+        "coverage": _coverage(material, choice, kept, nearest),
+        "map": _map(material, kept),
+    }
+    (folder / "selection.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
+    return facts
+
+
+def _lines(
+    config: SelectConfig, material: Material, choice: Choice, nearest: tuple[Ints, Floats] | None
+) -> Iterator[dict[str, Any]]:
+    pool, turn = material.pool, {place: number for number, place in enumerate(choice.order, 1)}
+    ranks = language_ranks(material.scores, pool.languages)
+    sizes, always = Counter(pool.languages), set(material.protected)
+    for place, name in enumerate(pool.names):
+        line: dict[str, Any] = {"id": name, "language": pool.languages[place], "kept": place in turn}
+        if place in always:
+            line["why"] = "protected"
+        elif place in turn:
+            line["why"] = f"choice {turn[place]:,} of {len(turn):,} by {config.method}"
+        else:
+            line["why"] = DROPPED[config.method]
+        if ranks is not None:
+            line["score"] = round(float(material.scores[place]), 6)
+            line["rank_in_language"] = int(ranks[place])
+            line["rows_in_language"] = sizes[pool.languages[place]]
+        if choice.clusters is not None:
+            line["cluster"] = int(choice.clusters[place])
+        if nearest is not None and nearest[0][place] >= 0:
+            line["nearest_kept"] = pool.names[nearest[0][place]]
+            line["nearest_kept_cosine"] = round(float(nearest[1][place]), 4)
+        yield line
+
+
+def language_ranks(scores: Floats, languages: Sequence[str]) -> Ints | None:
+    """Return the place of every row in its language, 1 for the highest score; None when a row has no score."""
+    if not np.isfinite(scores).all():
+        return None
+    tags, found = np.array(languages, dtype=object), np.zeros(len(scores), dtype=np.int64)
+    for tag in dict.fromkeys(languages):
+        rows = np.flatnonzero(tags == tag)
+        ordered = np.sort(scores[rows])[::-1]
+        found[rows] = np.searchsorted(-ordered, -scores[rows], side="left") + 1
+    return found
+
+
+def _nearest_kept(vectors: Grid, kept: NDArray[np.bool_]) -> tuple[Ints, Floats]:
+    """Return for every row the nearest kept row other than itself, and the cosine; -1 when there is none."""
+    places = np.flatnonzero(kept)
+    found, cosines = np.full(len(vectors), -1), np.full(len(vectors), -np.inf)
+    for first in range(0, len(vectors), BLOCK_ROWS):
+        rows = np.arange(first, min(first + BLOCK_ROWS, len(vectors)))
+        for second in range(0, len(places), 4 * BLOCK_ROWS):
+            some = places[second : second + 4 * BLOCK_ROWS]
+            close = dots(vectors[rows], vectors[some])
+            close[rows[:, None] == some[None, :]] = -np.inf
+            best = close.argmax(axis=1)
+            value = close[np.arange(len(rows)), best] / ONE
+            better = value > cosines[rows]
+            found[rows[better]], cosines[rows[better]] = some[best[better]], value[better]
+    return found, cosines
+
+
+def _languages(material: Material, kept: NDArray[np.bool_]) -> dict[str, Any]:
+    tags = np.array(material.pool.languages, dtype=object)
+    found: dict[str, Any] = {}
+    for tag in sorted(set(material.pool.languages)):
+        rows = tags == tag
+        found[tag] = {"available": int(rows.sum()), "kept": int((rows & kept).sum())}
+        scores = material.scores[rows]
+        if np.isfinite(scores).all():
+            found[tag]["scores"] = _distribution(scores, kept[rows])
+    return found
+
+
+def _distribution(scores: Floats, kept: NDArray[np.bool_]) -> dict[str, Any]:
+    low, high = float(scores.min()), float(scores.max())
+    edges = np.linspace(low, high if high > low else low + 1, BINS + 1)
+    return {
+        "edges": [round(float(edge), 6) for edge in edges],
+        "available": np.histogram(scores, edges)[0].tolist(),
+        "kept": np.histogram(scores[kept], edges)[0].tolist(),
+        "mean_available": round(float(scores.mean()), 6),
+        "mean_kept": round(float(scores[kept].mean()), 6) if kept.any() else None,
+    }
+
+
+def _coverage(
+    material: Material, choice: Choice, kept: NDArray[np.bool_], nearest: tuple[Ints, Floats] | None
+) -> dict[str, Any]:
+    """Return how much of the pool the kept rows stand for."""
+    found: dict[str, Any] = {}
+    if choice.clusters is not None and nearest is not None:
+        before, after = (np.bincount(choice.clusters[rows]) for rows in (np.ones(len(kept), dtype=np.bool_), kept))
+        found["clusters"] = {"before": int((before > 0).sum()), "after": int((after > 0).sum())}
+        found["even_clusters"] = {"before": _evenness(before), "after": _evenness(after)}
+        found["mean_cosine_to_kept"] = round(float(nearest[1][~kept].mean()), 4) if not kept.all() else None
+        found["kept_near_copies"] = int((nearest[1][kept] >= NEAR).sum())
+    if material.tokens:
+        sides = (range(len(kept)), np.flatnonzero(kept))
+        before, after = (len({int(t) for place in rows for t in material.tokens[place]}) for rows in sides)
+        found["new_tokens"] = {"before": before, "after": after}
+    return found
+
+
+def _evenness(counts: Ints) -> float:
+    """Return how many equally filled clusters would be as mixed as these: exp of the entropy."""
+    shares = counts[counts > 0] / counts.sum()
+    return round(float(np.exp(-(shares * np.log(shares)).sum())), 1)
+
+
+def _map(material: Material, kept: NDArray[np.bool_]) -> list[list[float]]:
+    """Return [x, y, kept] of rows on their first two principal directions, spread evenly over the pool's order."""
+    if material.vectors is None or len(kept) < 3:
+        return []
+    chosen = [
+        rows[:: -(-len(rows) // (MAP_POINTS // 2))]
+        for rows in (np.flatnonzero(kept), np.flatnonzero(~kept))
+        if len(rows)
+    ]
+    turned = principal(material.vectors, 1.0)[:, :2].astype(np.float64) / np.sqrt(ONE)
+    if turned.shape[1] < 2:
+        return []
+    places = np.sort(np.concatenate(chosen))
+    return [[round(float(turned[p, 0]), 4), round(float(turned[p, 1]), 4), int(kept[p])] for p in places]
