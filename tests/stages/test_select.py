@@ -142,9 +142,9 @@ def test_the_estimate_predicts_the_size(tmp_path: Path) -> None:
 EMBEDDED = ("car", "mdaq_cluster", "mdaq_mmr", "k_center", "facility_location")
 TAGS = ("urd_Arab", "hin_Deva", "swh_Latn")
 LINES = {
-    "urd_Arab": "پانی ہوا کتاب گھر شہر دریا پہاڑ درخت پھول سورج چاند بارش کھیت بازار سڑک بچہ استاد کھانا وقت دن",
+    "urd_Arab": "پانی ہوا کتاب گھر شہر دریا پہاڑ درخت پھول سورج چاند بارش کھیت بازار سڑک بچہ استاد کھانا",
     "hin_Deva": "पानी हवा किताब घर शहर नदी पहाड़ पेड़ फूल सूरज चाँद बारिश खेत बाज़ार सड़क बच्चा शिक्षक खाना समय दिन",
-    "swh_Latn": "maji hewa kitabu nyumba mji mto mlima mti ua jua mwezi mvua shamba soko njia mtoto mwalimu chakula saa",
+    "swh_Latn": "maji hewa kitabu nyumba mji mto mlima mti ua jua mwezi mvua shamba soko njia mtoto mwalimu chakula",
 }
 
 

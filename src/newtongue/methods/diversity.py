@@ -239,7 +239,7 @@ def facility_value(rows: Grid, ground: Grid, chosen: Sequence[int]) -> float:
 
 
 def _similar(ground: Grid, rows: Grid) -> NDArray[np.float32]:
-    return np.maximum(dots(ground, rows) + np.float32(ONE), 0)
+    return np.asarray(np.maximum(dots(ground, rows) + np.float32(ONE), 0))
 
 
 def _gains(ground: Grid, rows: Grid, covered: NDArray[np.float32]) -> Floats:

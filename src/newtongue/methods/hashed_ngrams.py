@@ -112,10 +112,10 @@ class CharacterModel:
             before = Stream(stream.codes, stream.places - 1, stream.rows, stream.texts)
             history = self._counts(ngram_hashes(before, order - 1, _history_salt(salt)))
             probability = (grams + BACKOFF * probability) / (np.maximum(history, grams) + BACKOFF)
-        return -np.log2(probability)
+        return np.asarray(-np.log2(probability))
 
     def _counts(self, hashes: UInts) -> Floats:
-        return self.counts[hashes & np.uint64(len(self.counts) - 1)].astype(np.float64)
+        return np.asarray(self.counts[hashes & np.uint64(len(self.counts) - 1)], dtype=np.float64)
 
 
 BACKOFF = 2.0

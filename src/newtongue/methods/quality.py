@@ -207,9 +207,7 @@ def drop_smallest_changes(distances: Sequence[int], dropped: int) -> list[int]:
     return sorted(order[min(dropped, len(order)) :])
 
 
-def three_ways(
-    count: int, seed: int, shares: tuple[float, float] = (0.8, 0.1)
-) -> tuple[list[int], list[int], list[int]]:
+def three_ways(count: int, seed: int, shares: tuple[float, float] = (0.8, 0.1)) -> list[list[int]]:
     """Split pairs into training, validation and test; no pair is in two.
 
     Example:

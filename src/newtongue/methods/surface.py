@@ -4,6 +4,9 @@ Symptoms that need no knowledge of a language (repetition, an end in mid-phrase,
 prompt's) carry over to languages never trained on; those that rest on counts of a language's own text are neutral
 there.
 
+Source: repeated n-grams as in Gopher's filters (Rae et al. 2021, arXiv 2112.11446, table A1), surprisal of a character
+    model as in CCNet (Wenzek et al. 2020, arXiv 1911.00359, section 3.3); ending, shape and prompt symptoms are ours.
+
 Shapes: B rows, F features.
 """
 
@@ -40,8 +43,6 @@ ORDER = 5
 """Longest n-gram of the character models."""
 SLOTS = 1 << 21
 """Slots of their table."""
-EDGE_CHARS = 4
-"""Last characters whose surprisal, with the end mark, tells how usual an ending is."""
 PROFILE_SLOTS = 1 << 12
 """Slots of the trigram profiles a prompt and an answer are compared by."""
 REPEAT_CHARS = 6
@@ -122,24 +123,25 @@ def _by_language(rows: Sequence[Example], texts: Stream, surface: Surface) -> di
 
 def _means(values: Floats, stream: Stream) -> Floats:
     sums = np.bincount(stream.rows, weights=values, minlength=stream.texts)
-    return sums / np.bincount(stream.rows, minlength=stream.texts)
+    return np.asarray(sums / np.bincount(stream.rows, minlength=stream.texts))
 
 
 def _ends(bits: Floats, stream: Stream) -> Floats:
-    """Return the bits of the end mark plus a share of those of the characters before it."""
+    """Return the bits of the end mark: how unusual it is to end there."""
     last = np.cumsum(np.bincount(stream.rows, minlength=stream.texts)) - 1
-    return bits[last]
+    return np.asarray(bits[last])
 
 
 def _starts(bits: Floats, stream: Stream) -> Floats:
     sizes = np.bincount(stream.rows, minlength=stream.texts)
-    return bits[np.cumsum(sizes) - sizes]
+    return np.asarray(bits[np.cumsum(sizes) - sizes])
 
 
 def _shortness(rows: Sequence[Example], lengths: Floats) -> Floats:
     """Return the bits of being so short: -log2 of the share of good answers that are no longer."""
     asked = np.log([max(1, len(row.answer)) for row in rows])
-    return -np.log2((np.searchsorted(lengths, asked, side="right") + 1) / (len(lengths) + 1))
+    no_longer = np.searchsorted(lengths, asked, side="right") + 1
+    return np.asarray(-np.log2(no_longer / (len(lengths) + 1)))
 
 
 def _repeated(texts: Stream) -> Floats:
@@ -149,7 +151,8 @@ def _repeated(texts: Stream) -> Floats:
     ordered, rows = hashes[order], texts.rows[order]
     again = np.zeros(len(order))
     again[1:] = (ordered[1:] == ordered[:-1]) & (rows[1:] == rows[:-1])
-    return np.bincount(rows, weights=again, minlength=texts.texts) / np.bincount(rows, minlength=texts.texts)
+    sums = np.bincount(rows, weights=again, minlength=texts.texts)
+    return np.asarray(sums / np.bincount(rows, minlength=texts.texts))
 
 
 def _repeated_lines(text: str) -> float:
@@ -188,7 +191,7 @@ def _profile_distances(answers: Sequence[str], prompts: Sequence[str]) -> tuple[
 def _profiles(texts: Stream, order: int) -> Floats:
     slots = (ngram_hashes(texts, order) & np.uint64(PROFILE_SLOTS - 1)).astype(np.int64)
     counts = np.bincount(texts.rows * PROFILE_SLOTS + slots, minlength=texts.texts * PROFILE_SLOTS)
-    return np.sqrt(counts.reshape(texts.texts, PROFILE_SLOTS).astype(np.float64))
+    return np.asarray(np.sqrt(counts.reshape(texts.texts, PROFILE_SLOTS).astype(np.float64)))
 
 
 def _scripts(text: str) -> Mapping[int, int]:

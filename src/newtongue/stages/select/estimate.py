@@ -1,19 +1,30 @@
 """What `select` will take.
 
-Time and memory grow with the rows; everything is read once, sorted and written once.
+Rows are read once and written once. On top of that come: hashed n-gram vectors per byte; clusters, about ten
+passes of rows times clusters times dimensions; a choice row by row, at most rows times kept rows times dimensions (lazy
+methods look at a part of them); and the nearest kept row of every row, the same product once.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from newtongue.core.budget import Counts, Estimate, Machine
-from newtongue.stages.select.config import SelectConfig
+from newtongue.stages.select.config import EMBEDDED, SelectConfig
 
 START_SECONDS = 0.7
 """Process start and imports."""
-SECONDS_PER_ROW = 2e-5
+SECONDS_PER_ROW = 4e-5
 """Reading, sorting and writing one short row."""
+VECTOR_SECONDS_PER_BYTE = 4e-6
+"""Hashed n-grams of one byte of text."""
+MULTIPLY_ADDS_PER_SECOND = 2e10
+"""Exact products in float32, one core."""
+CLUSTER_PASSES = 10
+"""Passes over all rows that finding clusters takes, samples included."""
+SCORER_SECONDS_PER_ROW = 0.012
+"""Training a scorer: a row, its spoiled twins, and one language left out in turn."""
 
 
 def estimate(config: SelectConfig, counts: Mapping[str, Counts], machine: Machine) -> Estimate:
@@ -22,9 +33,28 @@ def estimate(config: SelectConfig, counts: Mapping[str, Counts], machine: Machin
     available = max(1, source.documents)
     kept = min(config.keep, available) if config.keep else max(1, round(available * config.keep_fraction))
     seconds = START_SECONDS + SECONDS_PER_ROW * available
+    if config.train:
+        learnt = min(available, config.train.max_rows)
+        seconds += SCORER_SECONDS_PER_ROW * learnt * (4 if config.train.leave_out_language else 1)
+        return Estimate(
+            seconds=(seconds / 1.5, seconds, 3 * seconds), disk_gb=0.01, memory_gb=0.6, makes=Counts(documents=learnt)
+        )
+    dimensions = _dimensions(config, counts)
+    if dimensions:
+        clusters = config.diversity.clusters or math.isqrt(available // 2) + 1
+        products = available * dimensions * (CLUSTER_PASSES * clusters + 2 * kept)
+        seconds += VECTOR_SECONDS_PER_BYTE * source.utf8_bytes + products / MULTIPLY_ADDS_PER_SECOND
     return Estimate(
         seconds=(seconds / 1.5, seconds, 3 * seconds),
-        disk_gb=2 * source.utf8_bytes / 1e9,
-        memory_gb=0.3 + 5 * source.utf8_bytes / 1e9,
+        disk_gb=(2 * source.utf8_bytes + 2 * available * dimensions) / 1e9,
+        memory_gb=0.3 + (5 * source.utf8_bytes + 6 * available * dimensions) / 1e9,
         makes=Counts(documents=kept, utf8_bytes=source.utf8_bytes * kept // available),
+        notes=("encoder time is not included",) if config.embeddings and config.embeddings.encoder else (),
     )
+
+
+def _dimensions(config: SelectConfig, counts: Mapping[str, Counts]) -> int:
+    if config.embeddings is None:
+        return 384 if config.method in EMBEDDED else 0
+    encoder = config.embeddings.encoder
+    return (counts.get(str(encoder), Counts()).hidden or 768) if encoder else config.embeddings.dimensions
