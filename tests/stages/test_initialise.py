@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 from pydantic import ValidationError
+from safetensors.torch import save_file
 from stages.model_kit import URDU, context, corpus, expand
 
 from newtongue.adapters.hf.checkpoint import open_checkpoint
+from newtongue.adapters.hf.hypernetwork import Hypernetwork
 from newtongue.adapters.hf.pico import make_pico
-from newtongue.adapters.hf.safetensors_file import read_rows
+from newtongue.adapters.hf.safetensors_file import raw, read_rows
+from newtongue.adapters.hf.tokenizers import load_tokenizer
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
+from newtongue.methods.embedding_init import subword_mean
 from newtongue.stages.tokenizer.config import TokenizerConfig
 from newtongue.stages.tokenizer.init_config import InitSettings
 from newtongue.stages.tokenizer.stage import expand_vocabulary
@@ -215,3 +219,50 @@ def test_equal_settings_give_equal_bytes(tmp_path: Path, untied: Path) -> None:
         folders = [start(tmp_path / method / again, untied, method)[0] for again in "ab"]
         names = sorted(file.name for file in folders[0].iterdir())
         assert all((folders[0] / name).read_bytes() == (folders[1] / name).read_bytes() for name in names)
+
+
+@pytest.mark.parametrize("method", ["token_distillation", "vocadt"])
+def test_learnt_rows_leave_the_old_ones_alone(tmp_path: Path, untied: Path, method: str) -> None:
+    init = {"input": method, "learning": {"tokens": 2000, "sequence_length": 32, "learning_rate": 0.01}}
+    payload, facts = start(tmp_path, untied, init)
+    before, after = open_checkpoint(untied), open_checkpoint(payload)
+    first = facts["first_new_id"]
+    assert raw(after.input, 0, first) == raw(before.input, 0, first)
+    plain = subword_mean(expansion_pieces(payload), 392)
+    rows = read_rows(before.input)
+    started = plain.rows(rows[plain.support()], rows.mean(0), np.zeros(0, np.float32))
+    moved = np.abs(made_rows(payload, facts) - started).max(1)
+    assert (moved > 1e-3).mean() > 0.8
+    assert np.isfinite(made_rows(payload, facts, head=True)).all()
+    assert (payload / "W.npz").exists() == (method == "vocadt")
+
+
+def test_a_hypernetwork_gives_rows_for_both_matrices(tmp_path: Path, untied: Path) -> None:
+    (tmp_path / "net").mkdir()
+    config = {
+        "n_embd": 64, "hn_hidden_size": 32, "hn_intermediate_size": 32, "hn_num_attention_heads": 2, "hn_n_layers": 1,
+        "hn_embed_using_source_embeddings": True, "separate_out_embeddings": True, "hn_surface_maxlen": 16,
+    }  # fmt: skip
+    (tmp_path / "net" / "config.json").write_text(json.dumps(config), "utf-8")
+    save_file(Hypernetwork(config).state_dict(), tmp_path / "net" / "model.safetensors")
+    init = {"input": "zett", "hypernetwork": "./net"}
+    payload, facts = start(tmp_path, untied, init, net=tmp_path / "net")
+    made, head = (made_rows(payload, facts, head=side) for side in (False, True))
+    assert np.isfinite(made).all()
+    assert not np.allclose(made, head)
+    assert not (payload / "W.npz").exists()
+    assert (payload / "W.txt").read_text("utf-8").splitlines()[1].endswith("made, not mixed")
+
+
+def expansion_pieces(payload: Path) -> list[list[int]]:
+    """Read the old ids that spell each new token from the tokenizer itself."""
+    tokenizer = load_tokenizer(payload)
+    facts = json.loads((payload / "expansion.json").read_text("utf-8"))
+    merges = {"".join(pair): pair for pair in tokenizer.content["model"]["merges"]}
+
+    def spell(token: str) -> list[int]:
+        if tokenizer.ids[token] < facts["first_new_id"]:
+            return [tokenizer.ids[token]]
+        return [piece for part in merges[token] for piece in spell(part)]
+
+    return [spell(tokenizer.names[facts["first_new_id"] + n]) for n in range(facts["new_tokens"])]

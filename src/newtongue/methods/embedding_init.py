@@ -108,9 +108,11 @@ class DenseRows:
 
     Attributes:
         values: New rows, (N, D).
+        unseen: How many of them the method had nothing to learn from, so that they are still as they started.
     """
 
     values: Floats
+    unseen: int = 0
 
     @property
     def spread(self) -> Spread:

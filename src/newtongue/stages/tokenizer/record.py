@@ -9,7 +9,8 @@ import numpy as np
 
 from newtongue.adapters.hf.tokenizers import FastTokenizer
 from newtongue.methods.embedding_init import Initialiser
-from newtongue.stages.tokenizer.initialise import Initialised, Maker
+from newtongue.stages.tokenizer.initialise import Initialised
+from newtongue.stages.tokenizer.initialisers import Maker
 from newtongue.stages.tokenizer.measure import readable
 
 MOST_WRITTEN = 64

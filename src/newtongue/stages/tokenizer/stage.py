@@ -22,7 +22,8 @@ from newtongue.core.rows import Document
 from newtongue.methods.continued_bpe import covered_by_alphabet
 from newtongue.stages.tokenizer.auxiliary import Vocabulary
 from newtongue.stages.tokenizer.config import TokenizerConfig
-from newtongue.stages.tokenizer.initialise import Initialised, Material, describe, initialise, measured
+from newtongue.stages.tokenizer.initialise import Initialised, describe, initialise, measured
+from newtongue.stages.tokenizer.initialisers import Material
 from newtongue.stages.tokenizer.measure import measure, use_counts
 from newtongue.stages.tokenizer.plan import Expansion, plan_expansion
 from newtongue.stages.tokenizer.protect import Protection, kept_texts, protected_sets, protection, prove
