@@ -112,7 +112,8 @@ def test_a_run_cut_short_seals_the_same_bytes(tmp_path: Path, model: Path) -> No
     config = EvalConfig(model=str(model), window_bytes=64, **settings)
     whole, cut = context_for(config, tmp_path / "whole"), context_for(config, tmp_path / "cut")
     evaluate(config, whole)
-    (cut.scratch / "000.parquet").write_bytes((whole.scratch / "000.parquet").read_bytes())
+    for kept in ("000.json", "000.parquet"):
+        (cut.scratch / kept).write_bytes((whole.scratch / kept).read_bytes())
     evaluate(config, cut)
     for name in ("scores.json", "items.parquet"):
         assert (whole.payload / name).read_bytes() == (cut.payload / name).read_bytes()
@@ -189,3 +190,91 @@ def test_estimate_covers_what_it_is_asked(model: Path) -> None:
     counts = {"$m": Counts(parameters=3_400_000, rows=5312), "$c": Counts(utf8_bytes=300_000)}
     found = estimate(config, counts, Machine())
     assert 5 < found.seconds[1] < 20 and found.memory_gb < 2
+
+
+TASK = """
+task: capitals
+output_type: multiple_choice
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl}}
+test_split: test
+doc_to_text: question
+doc_to_choice: choices
+doc_to_target: answer
+metadata: {group_by: passage}
+"""
+
+
+def task_folder(folder: Path, text: str = TASK, **extra: Any) -> str:
+    rows = [
+        {
+            "question": f"{TEXTS['urd_Arab'][:20]} {n}؟",
+            "choices": ["پانی", "آگ", "ہوا"],
+            "answer": n % 3,
+            "passage": n // 2,
+        }
+        for n in range(6)
+    ]
+    write_lines(folder / "rows.jsonl", [*rows, *extra.get("rows", [])])
+    (folder / "capitals.yaml").write_text(text, "utf-8")
+    return str(folder)
+
+
+def test_a_task_folder_becomes_rows_and_metrics(tmp_path: Path, model: Path) -> None:
+    bad = {"question": "x", "choices": ["a", "b"], "answer": 5}
+    path = task_folder(tmp_path / "tasks", rows=[bad])
+    tasks = {"capitals": {"path": path, "language": "urd_Arab", "role": "target"}}
+    scores, rows = measure(tmp_path / "out", model, tasks=tasks)
+    found = scores["sets"]["capitals"]
+    assert (found["kind"], found["n"], found["groups"], found["rejected"]) == ("choice", 6, 3, 1)
+    assert found["metrics"]["acc"]["value"] == pytest.approx(found["correct_fraction"]["value"], abs=1e-6)
+    assert {"acc", "acc_norm"} == set(found["metrics"]) and len(found["task_sha256"]) == 64
+    assert all(row["bits"] > 0 and row["correct_norm"] is not None and row["language"] == "urd_Arab" for row in rows)
+    (rejected,) = (tmp_path / "out" / "scores" / "rejected.jsonl").read_text("utf-8").splitlines()
+    assert json.loads(rejected)["place"] == "rows.jsonl:7"
+
+
+def test_processes_and_batches_change_no_byte(tmp_path: Path, model: Path) -> None:
+    tasks = {"capitals": {"path": task_folder(tmp_path / "tasks"), "language": "urd_Arab"}}
+    found = [measure(tmp_path / str(n), model, tasks=tasks, processes=n)[1] for n in (1, 2)]
+    assert found[0] == found[1]
+    _scores, other = measure(tmp_path / "batch", model, tasks=tasks, batch=1)
+    assert [r["bits"] for r in other] == pytest.approx([r["bits"] for r in found[0]], abs=2e-3)
+
+
+def test_a_cut_run_of_tasks_seals_the_same_bytes(tmp_path: Path, model: Path) -> None:
+    tasks = {n: {"path": task_folder(tmp_path / "tasks"), "language": "urd_Arab"} for n in "ab"}
+    config = EvalConfig(model=str(model), tasks=tasks)
+    whole, cut = context_for(config, tmp_path / "whole"), context_for(config, tmp_path / "cut")
+    evaluate(config, whole)
+    for kept in ("000.json", "000.parquet"):
+        (cut.scratch / kept).write_bytes((whole.scratch / kept).read_bytes())
+    evaluate(config, cut)
+    for name in ("scores.json", "items.parquet"):
+        assert (whole.payload / name).read_bytes() == (cut.payload / name).read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["loglikelihood", "loglikelihood_rolling", "generate_until"])
+def test_other_kinds_of_tasks_become_rows(tmp_path: Path, model: Path, kind: str) -> None:
+    text = TASK.replace("multiple_choice", kind).replace("doc_to_choice: choices\n", "")
+    text = text.replace("doc_to_target: answer", "doc_to_target: '{{choices[0]}}'")
+    text += "generation_kwargs: {max_gen_toks: 5, until: ['۔']}\n" if kind == "generate_until" else ""
+    path = task_folder(tmp_path / "tasks", text)
+    scores, rows = measure(tmp_path / "out", model, tasks={"t": {"path": path, "language": "urd_Arab"}})
+    found = scores["sets"]["t"]
+    assert found["n"] == 6 and {row["kind"] for row in rows} == {found["kind"]}
+    assert found["kind"] in ("cloze", "rolling", "match")
+    assert ("bits_per_byte" in found) == (kind != "generate_until")
+
+
+def test_a_task_under_the_chat_template_shows_its_turns(tmp_path: Path, model: Path) -> None:
+    tasks = {"t": {"path": task_folder(tmp_path / "tasks"), "language": "urd_Arab", "chat": True, "num_fewshot": 1}}
+    scores, _rows = measure(tmp_path / "out", model, tasks=tasks)
+    assert scores["sets"]["t"]["prompt_example"].endswith("<|im_start|>assistant\n")
+
+
+def test_several_task_files_and_none_named_is_an_error(tmp_path: Path, model: Path) -> None:
+    path = task_folder(tmp_path / "tasks")
+    (tmp_path / "tasks" / "other.yaml").write_text(TASK, "utf-8")
+    with pytest.raises(DataError, match="2 task files, and none is named\n  expected: capitals, other"):
+        measure(tmp_path / "out", model, tasks={"t": {"path": path, "language": "urd_Arab"}})

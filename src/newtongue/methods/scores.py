@@ -111,7 +111,9 @@ def summarise(table: SetTable, *, draws: int, seed: int, confidence: float = 0.9
         means = {name: mean(table, name, **settings) for name in by_kind(MEANS, table.kind)}
         facts |= {f"{name}_fraction": value and as_facts(value) for name, value in found.items()}
         facts |= {f"{name}_mean": as_facts(value) for name, value in means.items() if value}
-        return facts | _spreads(table, [*shares, *by_kind(MEANS, table.kind)])
+        facts |= _spreads(table, [*shares, *by_kind(MEANS, table.kind)])
+        if table.kind != "cloze":  # a cloze is also counted in bits
+            return facts
     facts["bits"] = round(float(table.columns["bits"].sum()), 3)
     if table.kind == "probe":
         return facts | _saved(table, settings)

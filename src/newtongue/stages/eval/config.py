@@ -89,6 +89,29 @@ class InContextProbe(Settings):
     """Seed of the words."""
 
 
+class TaskSet(Settings):
+    """A task in the format of lm-evaluation-harness: its YAML file, and the rows it asks about."""
+
+    path: FileRef
+    """Task file, or the folder that holds it with what it includes and its data."""
+    task: str | None = None
+    """Name of the file in the folder, without `.yaml`; None when `path` is the file or the folder holds one."""
+    data: FileRef | None = None
+    """Rows to ask about, in place of those the file names (JSONL, JSON, CSV, TSV, Parquet)."""
+    fewshot_data: FileRef | None = None
+    """Rows that examples are drawn from, in place of those the file names."""
+    language: str
+    """Tag of its language."""
+    role: Literal["target", "retention"] = "target"
+    """What it shows."""
+    num_fewshot: int | None = Field(None, ge=0)
+    """Examples in the prompt; None takes the file's number."""
+    limit: int | None = Field(None, ge=1)
+    """Items to ask, at most, in order of the file; None asks all."""
+    chat: bool = False
+    """Whether prompts are put under the model's chat template."""
+
+
 class EvalConfig(StageConfig):
     """Measure one model; every item's row is kept."""
 
@@ -106,6 +129,10 @@ class EvalConfig(StageConfig):
     """Name -> multiple-choice task."""
     in_context: InContextProbe | None = None
     """Probe of in-context learning, judged with the kept languages; None leaves it out."""
+    tasks: dict[str, TaskSet] = Field(default_factory=dict)
+    """Name -> task file."""
+    join: Literal["safe", "lm_eval"] = "safe"
+    """Where an answer begins when a token spans prompt and answer: at that token, or where lm-eval cuts."""
     window_bytes: int = Field(1024, ge=64)
     """Text is scored in windows of this many bytes, cut at character boundaries, the same for every model."""
     max_length: int = Field(1024, ge=16)
@@ -114,6 +141,8 @@ class EvalConfig(StageConfig):
     """Arithmetic of the forward pass."""
     batch: int = operational(16, ge=1)
     """Sequences per forward pass."""
+    processes: int = operational(1, ge=1)
+    """Processes that share the scoring of tasks, each with the whole model."""
     device: Literal["auto", "cpu", "cuda"] = operational("auto")
     """Where to run."""
     threads: int | None = operational(None, ge=1)
@@ -124,4 +153,5 @@ class EvalConfig(StageConfig):
         text = {k: v.model_copy(update={"max_bytes": min(v.max_bytes or 8192, 8192)}) for k, v in self.text.items()}
         short = {"prompts": 4, "max_new_tokens": 16}
         generation = {k: v.model_copy(update=short) for k, v in self.generation.items()}
-        return self.model_copy(update={"text": text, "generation": generation})
+        tasks = {k: v.model_copy(update={"limit": min(v.limit or 8, 8)}) for k, v in self.tasks.items()}
+        return self.model_copy(update={"text": text, "generation": generation, "tasks": tasks})

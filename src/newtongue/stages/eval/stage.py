@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from newtongue.stages.eval.choice import read_questions, score_choices
 from newtongue.stages.eval.config import EvalConfig
 from newtongue.stages.eval.probe import score_probe
 from newtongue.stages.eval.subject import Subject
+from newtongue.stages.eval.tasks import plan_task, score_task
 from newtongue.stages.eval.text import heldout, score_control, score_text, training_bytes
 
 DRAWS, SEED = 1000, 0
@@ -26,7 +28,8 @@ IN_CONTEXT = "in context"
 """Name of the probe's set."""
 
 Row = dict[str, Any]
-Measure = tuple[dict[str, Any], Callable[[Subject, Callable[[int], None]], list[Row]]]
+Found = list[Row] | tuple[list[Row], Row]
+Measure = tuple[dict[str, Any], Callable[[Subject, Callable[[int], None]], Found]]
 
 
 def evaluate(config: EvalConfig, context: Context) -> Outcome:
@@ -34,19 +37,36 @@ def evaluate(config: EvalConfig, context: Context) -> Outcome:
     plan = _plan(config, context)
     subject = Subject.load(context[config.model].path, config)
     rows: list[Row] = []
+    told: dict[str, Row] = {}
     for number, (name, (_facts, measure)) in enumerate(plan.items()):
         kept = context.scratch / f"{number:03d}.parquet"
         if not kept.is_file():
             scored = sum(row["tokens"] or 0 for row in rows)
-            write_items(kept, measure(subject, _progress(context, name, scored)))
+            _keep(kept, measure(subject, _progress(context, name, scored)))
             context.journal("measured", set=name)
         rows.extend(read_items(kept))
+        told[name] = orjson.loads(kept.with_suffix(".json").read_bytes())
     write_items(context.payload / "items.parquet", rows)
+    _write_rejected(told, context.payload / "rejected.jsonl")
     found = {name: summarise(table, draws=DRAWS, seed=SEED) for name, table in tables(rows).items()}
-    sets = {name: {**facts, **found[name]} for name, (facts, _measure) in plan.items()}
+    sets = {name: {**facts, **found[name], **told[name]} for name, (facts, _measure) in plan.items()}
     scores = {"format": 1, "model": subject.facts(), "settings": _settings(config), "sets": sets}
     (context.payload / "scores.json").write_bytes(orjson.dumps(scores, option=orjson.OPT_INDENT_2) + b"\n")
     return _outcome(sets, scores["model"])
+
+
+def _keep(file: Path, found: Found) -> None:
+    """Write what was measured of one set, facts first: the rows are the sign that both are there."""
+    rows, facts = found if isinstance(found, tuple) else (found, {})
+    file.with_suffix(".json").write_bytes(orjson.dumps(facts))
+    write_items(file, rows)
+
+
+def _write_rejected(told: dict[str, Row], file: Path) -> None:
+    """Write the rows that could not be used, out of the facts of their sets."""
+    rows = [{"set": name, **row} for name, facts in told.items() for row in facts.pop("rejected_rows", [])]
+    if rows:
+        file.write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
 
 
 def _plan(config: EvalConfig, context: Context) -> dict[str, Measure]:
@@ -72,6 +92,9 @@ def _plan(config: EvalConfig, context: Context) -> dict[str, Measure]:
     if probe := config.in_context:
         facts = {"language": probe.language, "role": "retention"}
         plan[IN_CONTEXT] = facts, partial(score_probe, IN_CONTEXT, probe)
+    for name, asked_task in config.tasks.items():
+        facts = {"language": asked_task.language, "role": asked_task.role}
+        plan[name] = facts, partial(score_task, name, asked_task.language, plan_task(asked_task, context))
     return plan
 
 

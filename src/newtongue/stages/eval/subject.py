@@ -17,6 +17,8 @@ from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode
 from newtongue.adapters.training.threads import use_threads
 from newtongue.core.rows import Message
 from newtongue.methods.bits_per_byte import Piece, cut_pieces
+from newtongue.methods.prefix_tree import ROW_TOKENS
+from newtongue.stages.eval.backend import ModelBackend
 from newtongue.stages.eval.config import EvalConfig
 
 GENERATION_BATCHES = 4
@@ -34,6 +36,7 @@ class Subject:
         max_tokens: Longest sequence, tokens.
         batch: Sequences per forward pass.
         template: Where the prompt format comes from: `kept` from the model, or the documented one it was given.
+        backend: The same model for the requests of tasks.
     """
 
     model: Any
@@ -42,6 +45,7 @@ class Subject:
     max_tokens: int
     batch: int
     template: str
+    backend: ModelBackend
 
     @classmethod
     def load(cls, path: Path, config: EvalConfig) -> Subject:
@@ -52,7 +56,10 @@ class Subject:
         model = load_model(path, config.dtype, pick_device(config.device)).eval()
         limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or config.max_length
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else end_of_text_id(tokenizer)
-        return cls(model, tokenizer, int(start), min(limit, config.max_length), config.batch, template)
+        longest = min(limit, config.max_length)
+        work = {"forward_tokens": config.batch * ROW_TOKENS, "processes": config.processes, "folder": str(path)}
+        backend = ModelBackend(model, tokenizer, longest, join=config.join, **work)
+        return cls(model, tokenizer, int(start), longest, config.batch, template, backend)
 
     def encode(self, text: str) -> Encoded:
         """Tokenise a document or an answer; markers inside it are text like any other."""

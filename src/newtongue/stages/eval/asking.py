@@ -1,0 +1,137 @@
+"""Ask a model a whole task, and judge what it says."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from newtongue.adapters.harness.requests import (
+    Backend,
+    Continuations,
+    Generate,
+    Generated,
+    Likelihood,
+    Progress,
+    Rolling,
+)
+from newtongue.methods.task_metrics import aggregate, choice_scores, exact_match, perplexities
+from newtongue.stages.eval.items import Item, Task
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What came of one item.
+
+    Attributes:
+        item: The item.
+        values: Metric -> value; several filters give `metric,filter`.
+        said: What the model chose or answered.
+        likelihood: Of the right choice, the target or the text, where there is one.
+        generated: The answer, where one was generated.
+        spanning: Tokens that reached across a join.
+        details: `best` and `margin` of choices; log-probabilities of every choice.
+    """
+
+    item: Item
+    values: Values
+    said: str = ""
+    likelihood: Likelihood | None = None
+    generated: Generated | None = None
+    spanning: int = 0
+    details: Values | None = None
+
+
+def run_task(task: Task, backend: Backend, progress: Progress = lambda done: None) -> list[Judged]:
+    """Return what came of every item of a task, in order."""
+    ask = {
+        "multiple_choice": _choices,
+        "loglikelihood": _clozes,
+        "loglikelihood_rolling": _rollings,
+        "generate_until": _answers,
+    }[task.kind]
+    return ask(task, backend, progress)
+
+
+def figures(task: Task, judged: Sequence[Judged]) -> dict[str, dict[str, Any]]:
+    """Return metric -> value, standard error and n over all items."""
+    names = [name for name in judged[0].values if not name.startswith("_")] if judged else []
+    wanted = [m.name for m in task.metrics]
+    return {
+        name: aggregate(name.split(",")[0], [one.values[name] for one in judged])
+        for name in names
+        if name.split(",")[0] in wanted
+    }
+
+
+def _choices(task: Task, backend: Backend, progress: Progress) -> list[Judged]:
+    asked = [_continuations(item) for item in task.items]
+    judged = []
+    for item, found in zip(task.items, backend.likelihoods(asked, progress), strict=True):
+        scores = choice_scores([f.logprob for f in found], [f.greedy for f in found], item.choices, item.gold)
+        details = {k: scores.pop(k) for k in ("best", "margin")}
+        details["logprobs"] = [f.logprob for f in found]
+        spanning = sum(f.spanning for f in found)
+        said, right = item.choices[details["best"]], found[item.gold[0]]
+        judged.append(Judged(item, scores, said, right, None, spanning, details))
+    return judged
+
+
+def _continuations(item: Item) -> Continuations:
+    assert isinstance(item.request, Continuations)
+    return item.request
+
+
+def _clozes(task: Task, backend: Backend, progress: Progress) -> list[Judged]:
+    found = backend.likelihoods([_continuations(item) for item in task.items], progress)
+    judged = []
+    for item, (one,) in zip(task.items, found, strict=True):
+        judged.append(
+            Judged(item, {"perplexity": one.logprob, "acc": float(one.greedy)}, "", one, None, int(one.spanning))
+        )
+    return judged
+
+
+def _rollings(task: Task, backend: Backend, progress: Progress) -> list[Judged]:
+    asked = [item.request for item in task.items if isinstance(item.request, Rolling)]
+    found = backend.rolling(asked, progress)
+    return [
+        Judged(item, dict(perplexities(one.logprob, item.targets[0])), "", one)
+        for item, one in zip(task.items, found, strict=True)
+    ]
+
+
+def _answers(task: Task, backend: Backend, progress: Progress) -> list[Judged]:
+    asked = [item.request for item in task.items if isinstance(item.request, Generate)]
+    drawn = [replace(one, seed=draw) for one in asked for draw in range(task.repeats)]
+    answers = iter(backend.generate(drawn, progress))
+    judged = []
+    for item in task.items:
+        found = [next(answers) for _ in range(task.repeats)]
+        values, said = _filtered(task, item, [one.text for one in found])
+        judged.append(Judged(item, values, said, None, found[0]))
+    return judged
+
+
+def _filtered(task: Task, item: Item, answers: list[str]) -> tuple[Values, str]:
+    """Return the metrics of an item under every filter, and what the first filter left of the answer."""
+    values: Values = {}
+    said = []
+    for name, steps in task.filters.items():
+        kept: Any = answers
+        for step in steps:
+            kept = step(kept, item.row)
+        said.append(str(kept[0]))
+        for metric in task.metrics:
+            key = metric.name if len(task.filters) == 1 else f"{metric.name},{name}"
+            if metric.name == "exact_match":
+                values[key] = max(exact_match(said[-1], target, **metric.settings) for target in item.targets)
+    return values, said[0]
+
+
+def bits(one: Likelihood) -> float:
+    """Return a log-probability in bits."""
+    return -one.logprob / math.log(2)
