@@ -15,13 +15,15 @@ import tempfile
 from pathlib import Path
 
 from newtongue.adapters.hf.create import train_tokenizer
+from newtongue.adapters.hf.segmentation import segment_counts
+from newtongue.adapters.hf.tokenizer_editing import extend
 from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer
-from newtongue.methods.continued_bpe import filter_merges, first_merges
-from newtongue.stages.tokenizer import learn as learning
+from newtongue.methods.bpe_learning import learn_merges
+from newtongue.methods.continued_bpe import protects
 from newtongue.stages.tokenizer.config import TokenizerConfig
+from newtongue.stages.tokenizer.grow import Room, grow_bpe
 from newtongue.stages.tokenizer.measure import measure
-from newtongue.stages.tokenizer.plan import plan_expansion
-from newtongue.stages.tokenizer.protect import ProtectedSet, protection
+from newtongue.stages.tokenizer.protect import ProtectedSet, Protection, protection
 
 VOCABULARY = 4096
 NEW_TOKENS = 2000
@@ -35,11 +37,15 @@ def changed(old: FastTokenizer, new: FastTokenizer, some: list[str]) -> int:
     return sum(old.backend.encode(text).ids != new.backend.encode(text).ids for text in some)
 
 
-def dropping(counts: object, room: int, min_count: int, rules: learning.Rules) -> learning.Learnt:
-    """Learn more than needed and merely drop what protected text could feel."""
-    learned = learning._free(counts, 6 * room, min_count, rules.objection)  # type: ignore[arg-type]
-    filtered = filter_merges(learned, rules.protected, rules.refuse)
-    return learning.Learnt(first_merges(filtered.kept, room), learned[:room], filtered)
+def dropping(old: FastTokenizer, train: list[str], known: Protection) -> FastTokenizer:
+    """Learn more than needed, then drop what protected text could feel and everything built on it."""
+    fires, kept, built = protects(known.pairs), [], set()
+    for merge in learn_merges(segment_counts(old, train), 6 * NEW_TOKENS, 2).merges:
+        parts = [part for part in merge if len(part) > 1]
+        if not fires(*merge) and all(part in built for part in parts):
+            kept.append(merge)
+            built.add(merge.pieces)
+    return extend(old, [], kept[:NEW_TOKENS], old.last_id + 1)
 
 
 def main(folder: Path, languages: list[str]) -> None:
@@ -48,19 +54,16 @@ def main(folder: Path, languages: list[str]) -> None:
         train_tokenizer(books[:200], VOCABULARY, Path(place), max_positions=1024)
         old = load_tokenizer(Path(place))
     protected, unseen = books[200:330] + course[:60], books[330:]
-    known = protection(old, [ProtectedSet("english", "eng_Latn", lambda: iter(protected))])
+    known = protection([old], [ProtectedSet("english", "eng_Latn", lambda: iter(protected))])
     config = TokenizerConfig(model="./model", corpus="./corpus", new_tokens=NEW_TOKENS)
-    around = learning.learn
     print("language  before  dropped  around  free   protected changed (free)   unseen changed", flush=True)
     for language in languages:
         documents = texts(folder / f"{language}.docs.jsonl")
         train, heldout = [d for n, d in enumerate(documents) if n % 4 != 3], documents[3::4]
-        found = {}
-        for name, method in (("dropped", dropping), ("around", around)):
-            sys.modules["newtongue.stages.tokenizer.plan"].learn = method  # type: ignore[attr-defined]
-            found[name] = plan_expansion(config, old, train, known, old.last_id + 1)
-        best, free = found["around"].tokenizer, found["around"].unprotected or found["around"].tokenizer
-        words = [measure(t, heldout).tokens_per_word for t in (old, found["dropped"].tokenizer, best, free)]
+        growth = grow_bpe(config, old, train, known, Room(NEW_TOKENS, old.last_id + 1, 2))
+        best = growth.at(NEW_TOKENS)
+        free = growth.free(NEW_TOKENS) if growth.free else best
+        words = [measure(t, heldout).tokens_per_word for t in (old, dropping(old, train, known), best, free)]
         print(f"{language:8}", *(f"{value:7.2f}" for value in words), end="   ")
         print(f"{changed(old, best, protected)} ({changed(old, free, protected)}) of {len(protected)}", end="   ")
         print(f"{changed(old, best, unseen)} of {len(unseen)}", flush=True)

@@ -141,9 +141,22 @@ def test_a_corpus_without_training_text_is_refused(tmp_path: Path, pico: Path) -
         expand(tmp_path, pico, texts=[])
 
 
-def test_a_corpus_the_tokenizer_already_covers_gives_few_tokens_and_says_so(tmp_path: Path, pico: Path) -> None:
-    outcome, _payload, facts = expand(tmp_path, pico, texts=["The the of and to."] * 8, new_tokens=500)
-    assert facts["new_tokens"] < 20
+def test_a_corpus_the_tokenizer_already_covers_is_refused_before_anything_is_written(
+    tmp_path: Path, pico: Path
+) -> None:
+    covered = ["The the of and to."] * 8
+    with pytest.raises(DataError, match=r"\$corpus: the tokenizer already covers this text.*would fire on protected"):
+        expand(tmp_path, pico, texts=covered, new_tokens=500)
+    assert not list((tmp_path / "out" / "payload").iterdir())
+    outcome, _payload, facts = expand(tmp_path / "auto", pico, texts=covered, new_tokens="auto")
+    assert facts["new_tokens"] == 0
+    assert facts["size"]["reason"] == "the text holds no token that would be met often enough to learn it"
+    assert any("the text holds no token" in paragraph for paragraph in outcome.card)
+
+
+def test_fewer_tokens_than_asked_for_are_said_to_be_fewer(tmp_path: Path, pico: Path) -> None:
+    outcome, _payload, facts = expand(tmp_path, pico, texts=["Habari ya asubuhi, watoto."] * 8, new_tokens=500)
+    assert 0 < facts["new_tokens"] < 100
     assert any("500 tokens were asked for" in paragraph for paragraph in outcome.card)
 
 

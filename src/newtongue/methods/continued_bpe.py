@@ -3,7 +3,7 @@
 The idea: segment text with the old tokenizer, go on merging what it left, append the new merges behind
 the old ones. Old merges then finish first, so every new token is a run of whole old tokens, and always the
 same run (the nesting theorem). A new token is therefore written here as the tuple of old ids that spell it.
-Learning itself (counting, heaps) lives with the tokenizer library in `adapters.hf.tokenizers`.
+Learning itself (counting, heaps) lives in `bpe_learning`.
 
     `Pieces`  old ids that spell a token, in order; one id for an old token itself
 """
@@ -11,16 +11,11 @@ Learning itself (counting, heaps) lives with the tokenizer library in `adapters.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
 Pieces = tuple[int, ...]
 Pair = tuple[int, int]
-
-PROTECTED = "would fire on protected text"
-PROTECTED_PART = "built on a merge that would fire on protected text"
-DROPPED_PART = "built on a merge that was dropped"
 
 
 class Merge(NamedTuple):
@@ -38,26 +33,6 @@ class Merge(NamedTuple):
     def pieces(self) -> Pieces:
         """Old ids that spell the product."""
         return self.left + self.right
-
-
-@dataclass(frozen=True, slots=True)
-class Filtered:
-    """Merges sorted into kept and dropped.
-
-    Attributes:
-        kept: Merges to append, in learned order.
-        dropped: Merges left out, with the reason of each, in learned order.
-    """
-
-    kept: tuple[Merge, ...]
-    dropped: tuple[tuple[Merge, str], ...]
-
-    def reasons(self) -> dict[str, int]:
-        """Return how many merges each reason dropped."""
-        counts: dict[str, int] = {}
-        for _merge, reason in self.dropped:
-            counts[reason] = counts.get(reason, 0) + 1
-        return counts
 
 
 def adjacent_pairs(segmentations: Iterable[Sequence[int]]) -> set[Pair]:
@@ -78,53 +53,24 @@ def adjacent_pairs(segmentations: Iterable[Sequence[int]]) -> set[Pair]:
     return {pair for ids in segmentations for pair in itertools.pairwise(ids)}
 
 
-def filter_merges(
-    learned: Iterable[Merge],
-    protected: set[Pair] | frozenset[Pair] = frozenset(),
-    objection: Callable[[Pieces], str | None] = lambda _pieces: None,
-) -> Filtered:
-    """Keep the merges that cannot change a protected text and that nothing else speaks against.
+def protects(protected: Set[Pair]) -> Callable[[Pieces, Pieces], bool]:
+    """Return a test that says whether a merge could fire on protected text.
 
-    Dropping is transitive: a merge whose part was dropped goes too, so every kept token stays reachable.
+    If a merge of two old tokens were to fire on protected text, its pair would be in `protected`; a merge with a new
+    part needs that part there first. So while every merge that meets the test is refused, no new token ever stands
+    in protected text, and every protected text keeps its ids.
 
     Args:
-        learned: Merges in the order they were learned.
         protected: Pairs of old ids that are neighbours in protected text (`adjacent_pairs`).
-        objection: Why a product must not become a token (too long, spells an old token), or None.
 
-    Returns:
-        Kept and dropped merges. If a merge of two old tokens were to fire on protected text its pair would be
-        in `protected`; a merge with a new part needs that part there first. So no kept merge fires, and every
-        protected text keeps its ids.
+    Example:
+        >>> test = protects({(1, 2)})
+        >>> test((1,), (2,)), test((1, 2), (3,)), test((2,), (3,))
+        (True, False, False)
 
-    Source: own (pair rule); the transitive part follows tokenizer_extension (arXiv 2512.03989), which prunes leaves.
+    Source: own (pair rule).
     """
-    made: dict[Pieces, str | None] = {}
-    kept, dropped = [], []
-    for merge in learned:
-        if merge.pieces in made:
-            continue
-        reason = _reason(merge, protected, made) or objection(merge.pieces)
-        made[merge.pieces] = reason
-        if reason is None:
-            kept.append(merge)
-        else:
-            dropped.append((merge, reason))
-    return Filtered(tuple(kept), tuple(dropped))
-
-
-def _reason(merge: Merge, protected: set[Pair] | frozenset[Pair], made: Mapping[Pieces, str | None]) -> str | None:
-    if len(merge.left) == len(merge.right) == 1 and (merge.left[0], merge.right[0]) in protected:
-        return PROTECTED
-    parts = [made.get(part) for part in (merge.left, merge.right) if len(part) > 1]
-    if PROTECTED in parts or PROTECTED_PART in parts:
-        return PROTECTED_PART
-    return DROPPED_PART if any(parts) else None
-
-
-def first_merges(merges: Sequence[Merge], tokens: int) -> tuple[Merge, ...]:
-    """Return the first `tokens` merges; a prefix never lacks a part, because parts are learned before products."""
-    return tuple(merges[:tokens])
+    return lambda left, right: len(left) == len(right) == 1 and (left[0], right[0]) in protected
 
 
 def apply_merges(ids: Sequence[int], merges: Mapping[tuple[Pieces, Pieces], int]) -> list[Pieces]:

@@ -1,17 +1,9 @@
-"""Fast tokenizers on disk: read, segment with the model's own rules, append merges, write back with every id kept.
-
-`tokenizer.json` is edited as data: only `model.vocab` and `model.merges` change, so normaliser, pre-tokenizer,
-post-processor, decoder and flags (`ignore_merges`, `byte_fallback`, `fuse_unk`) stay as they were. Added tokens
-are first written into the vocabulary at their own ids; otherwise the library renumbers them silently on load
-when the vocabulary grows past them (huggingface/tokenizers 1366, 1409; huggingface/transformers 48446).
-"""
+"""Fast tokenizers on disk: read, check that their vocabulary can be changed, and what their tokens stand for."""
 
 from __future__ import annotations
 
-import copy
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
@@ -20,11 +12,10 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from newtongue.adapters.hf.model_files import STALE, copy_companions
+from newtongue.adapters.hf.model_files import STALE
 from newtongue.core.errors import DataError
 
 Pieces = tuple[int, ...]
-Merge = tuple[Pieces, Pieces]
 SPACE_MARK = "▁"
 BATCH_TEXTS = 64
 
@@ -73,6 +64,12 @@ class FastTokenizer:
         return {token["content"]: token["id"] for token in self.content.get("added_tokens", ())}
 
     @property
+    def kind(self) -> str:
+        """Kind of model: `BPE`, `Unigram`, `WordPiece` …, or `unknown`."""
+        model = self.content["model"]
+        return str(model.get("type") or ("BPE" if "merges" in model else "unknown"))
+
+    @property
     def last_id(self) -> int:
         """Highest id in use."""
         return max(self.ids.values(), default=-1)
@@ -84,13 +81,13 @@ class FastTokenizer:
 
 
 def load_tokenizer(folder: Path) -> FastTokenizer:
-    """Read the tokenizer of a model directory whose vocabulary is to be continued.
+    """Read the tokenizer of a model directory whose vocabulary is to be changed.
 
     Raises:
-        DataError: There is none, it is slow-only, or it is not byte-pair encoding that can be continued.
+        DataError: There is none, it is slow-only, or it is of a kind whose vocabulary cannot be changed.
     """
     tokenizer = read_tokenizer(folder)
-    _check_model(tokenizer.content["model"], folder / "tokenizer.json")
+    _check_model(tokenizer, folder / "tokenizer.json")
     return tokenizer
 
 
@@ -129,22 +126,42 @@ def _missing(folder: Path) -> DataError:
     )
 
 
-def _check_model(model: Mapping[str, Any], file: Path) -> None:
-    kind = model.get("type") or ("BPE" if "merges" in model else "unknown")
-    if kind != "BPE":
+def _check_model(tokenizer: FastTokenizer, file: Path) -> None:
+    if tokenizer.kind not in ("BPE", "Unigram"):
         raise DataError(
-            f"the tokenizer is a {kind} model, which cannot be continued yet",
+            f"the tokenizer is a {tokenizer.kind} model, whose vocabulary cannot be changed",
             place=str(file),
-            expected="a BPE model (byte-level or with byte fallback)",
-            fix="set new_tokens to 0, remove the tokenizer stage, or start from a model with a BPE tokenizer",
+            expected="a BPE model (byte-level or with byte fallback) or a Unigram model",
+            fix="remove the tokenizer stage, or start from a model with such a tokenizer",
         )
     for key in ("continuing_subword_prefix", "end_of_word_suffix"):
-        if model.get(key):
+        if tokenizer.content["model"].get(key):
             raise DataError(
-                f"the tokenizer marks sub-words with {key} {model[key]!r}, which continued BPE does not support",
+                f"the tokenizer marks sub-words with {key} {tokenizer.content['model'][key]!r}, "
+                "which continued BPE does not support",
                 place=str(file),
                 fix="remove the tokenizer stage or start from another model",
             )
+
+
+def refuse_holes(tokenizer: FastTokenizer) -> None:
+    """Refuse a vocabulary in which an id has no token, or more than one.
+
+    Raises:
+        DataError: Naming the first such id. Libraries number further tokens by the size of the vocabulary, so after
+            a hole they would land on ids that are taken.
+    """
+    used = sorted(tokenizer.ids.values())
+    problem = next((at for at, number in enumerate(used) if at != number), None)
+    if problem is not None:
+        twice = problem and used[problem] == used[problem - 1]
+        what = f"id {used[problem]:,} has two tokens" if twice else f"id {problem:,} has no token"
+        raise DataError(
+            f"the vocabulary of {len(used):,} tokens has holes: {what}",
+            place=tokenizer.place,
+            expected="one token for every id from 0 on",
+            fix="give the unused ids names in tokenizer.json (<unused0>, <unused1> …)",
+        )
 
 
 def _types(part: Any) -> set[str]:
@@ -162,31 +179,6 @@ def batches(texts: Iterable[str], size: int = BATCH_TEXTS) -> Iterator[list[str]
     iterator = iter(texts)
     while block := list(islice(iterator, size)):
         yield block
-
-
-def segmentations(tokenizer: FastTokenizer, texts: Iterable[str]) -> Iterator[Pieces]:
-    """Yield the ids of every pre-token of every text, in order, special tokens of the post-processor left out.
-
-    Where a tokenizer has no pre-tokens (SentencePiece style), tokens that open a word open a group.
-    """
-    marked = frozenset(i for token, i in tokenizer.ids.items() if token.startswith(SPACE_MARK))
-    opens = frozenset() if tokenizer.byte_level else marked
-    for block in batches(texts):
-        for encoding in tokenizer.backend.encode_batch(block, add_special_tokens=False):
-            yield from _groups(encoding.ids, encoding.word_ids, opens)
-
-
-def _groups(ids: Sequence[int], words: Sequence[int | None], opens: frozenset[int]) -> Iterator[Pieces]:
-    start = 0
-    for at in range(1, len(ids) + 1):
-        if at == len(ids) or words[at] != words[at - 1] or (ids[at] in opens):
-            yield tuple(ids[start:at])
-            start = at
-
-
-def segment_counts(tokenizer: FastTokenizer, texts: Iterable[str]) -> Counter[Pieces]:
-    """Count the distinct pre-tokens of some texts by their old segmentation."""
-    return Counter(segmentations(tokenizer, texts))
 
 
 def token_text(tokenizer: FastTokenizer, token: str) -> bytes:
@@ -211,45 +203,6 @@ def spelling(tokenizer: FastTokenizer, pieces: Pieces) -> str:
 def count_chars(text: bytes) -> int:
     """Return the number of characters that begin in some bytes, at least 1."""
     return max(1, sum(1 for byte in text if byte & 0xC0 != 0x80))
-
-
-def extend(tokenizer: FastTokenizer, symbols: Sequence[str], merges: Sequence[Merge], first_id: int) -> FastTokenizer:
-    """Return the tokenizer with new characters and then new merges appended, everything else as it was.
-
-    Args:
-        tokenizer: The old tokenizer.
-        symbols: Characters to add as tokens (character vocabularies only).
-        merges: (left, right) of each merge to append, as ids that spell the parts: old ids and ids
-            the symbols get.
-        first_id: Id of the first new token; ids rise by one.
-    """
-    content = copy.deepcopy(dict(tokenizer.content))
-    model = content["model"]
-    vocab = {**model["vocab"]}
-    for token, number in tokenizer.added.items():
-        vocab.setdefault(token, number)
-    names = {**tokenizer.names, **{first_id + k: symbol for k, symbol in enumerate(symbols)}}
-    spelt = {merge: tuple("".join(names[i] for i in part) for part in merge) for merge in merges}
-    for number, token in enumerate([*symbols, *("".join(pair) for pair in spelt.values())], first_id):
-        vocab[token] = number
-    as_strings = bool(model["merges"]) and isinstance(model["merges"][0], str)
-    model["merges"] = model["merges"] + [" ".join(pair) if as_strings else list(pair) for pair in spelt.values()]
-    model["vocab"] = dict(sorted(vocab.items(), key=lambda item: item[1]))
-    return FastTokenizer(content, tokenizer.place)
-
-
-def save_tokenizer(tokenizer: FastTokenizer, source: Path, target: Path) -> None:
-    """Write the tokenizer and copy what travels with it (chat template, generation config) unchanged."""
-    target.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(tokenizer.content, ensure_ascii=False, indent=2)
-    (target / "tokenizer.json").write_text(text, "utf-8")
-    copy_companions(source, target)
-
-
-def unreachable(tokenizer: FastTokenizer, tokens: Iterable[str]) -> list[str]:
-    """Return the tokens that the merges alone never make from their own text."""
-    model = tokenizer.plain_backend.model
-    return [token for token in tokens if [piece.value for piece in model.tokenize(token)] != [token]]
 
 
 def _byte_alphabet() -> dict[str, int]:

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from newtongue.core.config import CorpusRef, ModelRef, StageConfig
+from newtongue.core.config import CorpusRef, ModelRef, Settings, StageConfig
 from newtongue.stages.tokenizer.init_config import InitMethod, InitSettings
+
+
+class SizeSettings(Settings):
+    """What `new_tokens: auto` weighs."""
+
+    min_updates: int = Field(50, ge=1)
+    """Training has to meet a new token this often for it to be learnt."""
+    passes: float = Field(4.0, gt=0)
+    """How often training will go through the corpus."""
+    target_share: float = Field(0.5, gt=0, le=1)
+    """Share of target text among all tokens in training and use; kept languages pay for new rows and save nothing."""
+    min_saving: float = Field(0.02, ge=0, lt=1)
+    """Share of computing that has to be saved, else no token is added."""
 
 
 class TokenizerConfig(StageConfig):
@@ -23,8 +36,11 @@ class TokenizerConfig(StageConfig):
     """Text whose token ids must not change, beside the shipped English, source code and chat samples."""
     guarantee: Literal["protected_text", "alphabet"] = "protected_text"
     """`protected_text`: these texts keep their ids; `alphabet`: so does every other text in their alphabet."""
-    new_tokens: int = Field(1200, ge=0)
-    """Tokens to add at most, fewer when the text has no more; 0 leaves the model as it is and only measures."""
+    new_tokens: Annotated[int, Field(ge=0)] | Literal["auto"] = 1200
+    """Tokens to add at most, fewer when the text has no more; 0 leaves the model as it is and only measures; `auto`
+    weighs what they save against what they cost."""
+    size: SizeSettings = SizeSettings()
+    """What `new_tokens: auto` weighs."""
     max_bytes: int = Field(256_000_000, ge=1000)
     """Tokens are learnt on at most this much text, UTF-8 bytes, in row order."""
     min_count: int = Field(2, ge=1)
@@ -45,4 +61,5 @@ class TokenizerConfig(StageConfig):
 
     def rehearsal(self) -> Self:
         """Add a hundred tokens."""
-        return self.model_copy(update={"new_tokens": min(self.new_tokens, 100)})
+        tokens = 100 if self.new_tokens == "auto" else min(self.new_tokens, 100)
+        return self.model_copy(update={"new_tokens": tokens})

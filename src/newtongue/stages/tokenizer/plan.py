@@ -1,44 +1,38 @@
-"""Decide which tokens to add: learn more than needed, drop what the rules forbid, keep the first."""
+"""Decide which tokens the model gets."""
 
 from __future__ import annotations
 
-import itertools
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from newtongue.adapters.hf.tokenizers import (
-    SPACE_MARK,
-    FastTokenizer,
-    count_chars,
-    extend,
-    is_byte_fallback,
-    segment_counts,
-    spelling,
-    token_text,
-)
-from newtongue.methods.continued_bpe import Pieces, covered_by_alphabet
+import numpy as np
+from numpy.typing import NDArray
+
+from newtongue.adapters.hf.tokenizers import FastTokenizer
+from newtongue.core.errors import DataError
+from newtongue.methods.continued_bpe import Pieces
+from newtongue.methods.vocabulary_size import ModelSize
 from newtongue.stages.tokenizer.config import TokenizerConfig
-from newtongue.stages.tokenizer.learn import Rules, learn
-from newtongue.stages.tokenizer.protect import Protection
-
-TOO_LONG = "longer than max_token_chars"
-IN_ALPHABET = "holds no byte that protected text lacks"
-KNOWN = "spells a token the model already has"
-RAW_BYTES = "joins raw bytes of a character vocabulary"
+from newtongue.stages.tokenizer.grow import Growth, Room, grow_bpe
+from newtongue.stages.tokenizer.protect import ProtectedSet, Protection
+from newtongue.stages.tokenizer.size import choose_size
+from newtongue.stages.tokenizer.unigram import grow_unigram
 
 
 @dataclass(frozen=True)
 class Expansion:
-    """The tokens to add.
+    """The vocabulary the model gets.
 
     Attributes:
-        tokenizer: The tokenizer with them.
+        tokenizer: The new tokenizer.
         unprotected: The tokenizer the same budget would give without the protection rule, or None when equal.
         first_id: Id of the first new token.
         tokens: New tokens as `tokenizer.json` writes them, in order of id.
         pieces: Old ids that spell each, in order of id.
-        dropped: Reason -> how many of the merges that plain learning would have chosen it excludes.
+        dropped: Reason -> how many candidates it excluded.
+        id_map: New id of each old row, -1 where it goes; None when every old row stays.
+        size: How the number of tokens was chosen, where that was left to the stage.
     """
 
     tokenizer: FastTokenizer
@@ -47,83 +41,63 @@ class Expansion:
     tokens: list[str]
     pieces: list[Pieces]
     dropped: dict[str, int]
+    id_map: NDArray[np.int64] | None = None
+    size: Mapping[str, Any] | None = None
 
 
-def plan_expansion(
-    config: TokenizerConfig, old: FastTokenizer, texts: list[str], protection: Protection, first_id: int
-) -> Expansion:
-    """Learn new tokens from texts.
+@dataclass(frozen=True)
+class Ground:
+    """What the choice of tokens stands on.
 
-    Args:
-        config: Settings of the stage.
-        old: The tokenizer to expand.
+    Attributes:
         texts: Training text.
-        protection: What is known of the protected texts.
+        sets: Texts whose ids must not change.
+        protection: What is known of them.
+        model: Size of the model.
         first_id: Id of the first new token.
     """
-    symbols = _new_symbols(config, old, texts, protection)
-    grown = extend(old, symbols, [], first_id) if symbols else old
-    counts = segment_counts(grown, texts)
-    room = config.new_tokens - len(symbols)
 
-    def objection(pieces: Pieces) -> str | None:
-        token = spelling(grown, pieces)
-        if token in grown.ids:
-            return KNOWN
-        if not old.byte_level and any(is_byte_fallback(grown.names[i]) for i in pieces):
-            return RAW_BYTES
-        return TOO_LONG if count_chars(token_text(grown, token)) > config.max_token_chars else None
+    texts: Sequence[str]
+    sets: Sequence[ProtectedSet]
+    protection: Protection
+    model: ModelSize
+    first_id: int
 
-    def guard(pieces: Pieces) -> str | None:
-        text = token_text(grown, spelling(grown, pieces))
-        return None if covered_by_alphabet(text, protection.alphabet) else IN_ALPHABET
 
-    rules = Rules(objection, protection.pairs, guard if config.guarantee == "alphabet" else lambda _pieces: None)
-    learnt = learn(counts, room, config.min_count, rules)
-    merges = learnt.merges
-    names = [*symbols, *(spelling(grown, merge.pieces) for merge in merges)]
-    spelt = [_symbol_pieces(old, symbol) for symbol in symbols]
-    flat = [tuple(_flatten(merge.pieces, spelt, first_id)) for merge in merges]
+def plan_expansion(config: TokenizerConfig, old: FastTokenizer, ground: Ground) -> Expansion:
+    """Choose the tokens to add.
+
+    Raises:
+        DataError: The text holds no token worth adding.
+    """
+
+    def grow(texts: Sequence[str], tokens: int, min_count: int) -> Growth:
+        room = Room(tokens, ground.first_id, max(min_count, config.min_count))
+        if old.kind == "Unigram":
+            return grow_unigram(config, old, texts, (ground.protection, ground.sets), room)
+        return grow_bpe(config, old, texts, ground.protection, room)
+
+    size = choose_size(config.size, old, ground.texts, grow, ground.model) if config.new_tokens == "auto" else None
+    wanted = size["new_tokens"] if size else config.new_tokens
+    growth = grow(ground.texts, wanted, 1)
+    number = min(wanted, len(growth.tokens))
+    if wanted and not number:
+        raise _nothing_to_add(config, growth)
     return Expansion(
-        tokenizer=extend(old, symbols, merges, first_id),
-        unprotected=None if learnt.free == merges else extend(old, symbols, learnt.free, first_id),
-        first_id=first_id,
-        tokens=names,
-        pieces=[*spelt, *flat],
-        dropped=learnt.filtered.reasons(),
+        tokenizer=growth.at(number),
+        unprotected=growth.free(number) if growth.free else None,
+        first_id=ground.first_id,
+        tokens=growth.tokens[:number],
+        pieces=growth.pieces[:number],
+        dropped=growth.refused,
+        size=size,
     )
 
 
-def _new_symbols(config: TokenizerConfig, old: FastTokenizer, texts: list[str], protection: Protection) -> list[str]:
-    """Return characters worth a token of their own, where the vocabulary is made of characters, not bytes.
-
-    At most half of the new tokens are spent on them, the most frequent first. A character any protected text
-    holds is left spelt as it was: its pieces are neighbours there.
-    """
-    if old.byte_level:
-        return []
-    counts = Counter(character for text in texts for character in text)
-    wanted = [
-        character
-        for character, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-        if count >= config.min_count and not character.isspace() and character != SPACE_MARK
-        if character not in old.ids and not _appears(character, _symbol_pieces(old, character), protection)
-    ]
-    return wanted[: config.new_tokens // 2]
-
-
-def _appears(character: str, pieces: Pieces, protection: Protection) -> bool:
-    """Whether a protected text may hold a character (a superset, from bytes and neighbours)."""
-    if covered_by_alphabet(character.encode(), protection.alphabet):
-        return False
-    return len(pieces) < 2 or all(pair in protection.pairs for pair in itertools.pairwise(pieces))
-
-
-def _symbol_pieces(old: FastTokenizer, symbol: str) -> Pieces:
-    return tuple(token.id for token in old.backend.model.tokenize(symbol))
-
-
-def _flatten(pieces: Pieces, symbols: list[Pieces], first_id: int) -> Iterator[int]:
-    """Replace new characters by the old ids that spelt them."""
-    for piece in pieces:
-        yield from symbols[piece - first_id] if piece >= first_id else (piece,)
+def _nothing_to_add(config: TokenizerConfig, growth: Growth) -> DataError:
+    told = "; ".join(f"{count:,} candidates: {reason}" for reason, count in growth.refused.items())
+    return DataError(
+        "the tokenizer already covers this text: there is no token to add" + (f" ({told})" if told else ""),
+        place=str(config.corpus),
+        fix="set new_tokens: 0 (or auto) to keep the vocabulary, lower min_count, or add text of the target language",
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 import orjson
 
 from newtongue.adapters.hf.auto_tokenizer import render
-from newtongue.adapters.hf.tokenizers import FastTokenizer, batches, segmentations
+from newtongue.adapters.hf.segmentation import segmentations
+from newtongue.adapters.hf.tokenizers import FastTokenizer, batches
 from newtongue.adapters.tables import read_documents
 from newtongue.core.context import Context
 from newtongue.core.errors import DataError
@@ -84,13 +85,19 @@ class Protection:
     alphabet: frozenset[int]
 
 
-def protection(tokenizer: FastTokenizer, sets: Iterable[ProtectedSet]) -> Protection:
-    """Read the protected texts once."""
+def protection(tokenizers: Sequence[FastTokenizer], sets: Iterable[ProtectedSet]) -> Protection:
+    """Read the protected texts once.
+
+    Args:
+        tokenizers: The tokenizer as its file says, and as transformers loads it: some classes cut words differently.
+        sets: The protected texts.
+    """
     pairs: set[Pair] = set()
     alphabet: set[int] = set()
     for protected in sets:
         for block in batches(protected.texts()):
-            pairs |= adjacent_pairs(set(segmentations(tokenizer, block)))
+            for tokenizer in tokenizers:
+                pairs |= adjacent_pairs(set(segmentations(tokenizer, block)))
             alphabet.update(*(text.encode() for text in block))
     return Protection(frozenset(pairs), frozenset(alphabet))
 

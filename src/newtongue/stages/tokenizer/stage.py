@@ -13,19 +13,21 @@ import numpy as np
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
 from newtongue.adapters.hf.checkpoint import Checkpoint, open_checkpoint, rewrite, write_config
 from newtongue.adapters.hf.embeddings import RowPlan, grow_checkpoint, grown_rows
-from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer, save_tokenizer, token_text, unreachable
+from newtongue.adapters.hf.tokenizer_editing import save_tokenizer, unreachable
+from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer, refuse_holes, token_text
 from newtongue.adapters.tables import read_documents
 from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Document
 from newtongue.methods.continued_bpe import covered_by_alphabet
+from newtongue.methods.vocabulary_size import ModelSize
 from newtongue.stages.tokenizer.auxiliary import Vocabulary
 from newtongue.stages.tokenizer.config import TokenizerConfig
 from newtongue.stages.tokenizer.initialise import Initialised, describe, initialise, measured
 from newtongue.stages.tokenizer.initialisers import Material
 from newtongue.stages.tokenizer.measure import measure, use_counts
-from newtongue.stages.tokenizer.plan import Expansion, plan_expansion
+from newtongue.stages.tokenizer.plan import Expansion, Ground, plan_expansion
 from newtongue.stages.tokenizer.protect import Protection, kept_texts, protected_sets, protection, prove
 from newtongue.stages.tokenizer.record import write_initialisers
 
@@ -41,14 +43,16 @@ def expand_vocabulary(config: TokenizerConfig, context: Context) -> Outcome:
     source = context[config.model]
     old, checkpoint = load_tokenizer(source.path), open_checkpoint(source.path)
     first_id = first_free_id(old, checkpoint)
+    refuse_holes(old)
     auto = load_auto_tokenizer(source.path)
     sets = protected_sets(config, context, auto)
     train = _training_text(config, context)
 
     context.progress(1, 5, "steps", note="learning tokens")
     texts = [document.text for document in train]
-    guarded = protection(old, sets)
-    plan = plan_expansion(config, old, texts, guarded, first_id)
+    guarded = protection(as_loaded(old, auto), sets)
+    size = ModelSize(checkpoint.parameters, checkpoint.rows, checkpoint.hidden, checkpoint.tied)
+    plan = plan_expansion(config, old, Ground(texts, sets, guarded, size, first_id))
     context.progress(2, 5, "steps", note="writing rows")
     vocabulary = Vocabulary(old, plan.tokenizer, first_id, plan.tokens, plan.pieces, checkpoint.rows, texts)
     rows = grown_rows(checkpoint.rows, first_id + len(plan.tokens) - 1, config.pad_rows_to)
@@ -125,14 +129,20 @@ def _write_model(
 
 def _running(old: FastTokenizer, auto: Any, new: FastTokenizer, reloaded: Any) -> tuple[list[Any], list[Any]]:
     """Return running tokenizers before and after: as the file says, and as transformers loads it where that differs."""
-    before, after = [old.backend], [new.backend]
-    if [t.to_str() for t in (auto.backend_tokenizer, reloaded.backend_tokenizer)] != [
-        old.backend.to_str(),
-        new.backend.to_str(),
-    ]:
-        before.append(auto.backend_tokenizer)
-        after.append(reloaded.backend_tokenizer)
-    return before, after
+    before, after = as_loaded(old, auto), as_loaded(new, reloaded)
+    if len(before) != len(after):
+        before, after = [old, _loaded(auto)], [new, _loaded(reloaded)]
+    return [each.backend for each in before], [each.backend for each in after]
+
+
+def as_loaded(tokenizer: FastTokenizer, auto: Any) -> list[FastTokenizer]:
+    """Return the tokenizer as its file says and, where that differs, as transformers loads it."""
+    same = auto.backend_tokenizer.to_str() == tokenizer.backend.to_str()
+    return [tokenizer] if same else [tokenizer, _loaded(auto)]
+
+
+def _loaded(auto: Any) -> FastTokenizer:
+    return FastTokenizer(json.loads(auto.backend_tokenizer.to_str()), type(auto).__name__)
 
 
 def _check_chat(before: Any, after: Any) -> None:
@@ -158,7 +168,8 @@ def _facts(
     facts: dict[str, Any] = {
         "first_new_id": plan.first_id,
         "new_tokens": len(plan.tokens),
-        "wanted_tokens": config.new_tokens,
+        "wanted_tokens": plan.size["new_tokens"] if plan.size else config.new_tokens,
+        "size": plan.size,
         "guarantee": config.guarantee,
         "dropped": plan.dropped,
         "unreachable": unreachable(new, plan.tokens),
@@ -216,6 +227,8 @@ def _card(facts: dict[str, Any], documents: int) -> list[str]:
         f"0 of {documents:,} protected texts change a token id; special tokens and chat template are as they were.",
         describe(facts["init"], facts["initialisation"]),
     ]
+    if facts["size"]:
+        paragraphs.append(f"The number of tokens was chosen from a curve: {facts['size']['reason']}.")
     if facts["new_tokens"] < facts["wanted_tokens"]:
         paragraphs.append(
             f"{facts['wanted_tokens']:,} tokens were asked for; the text holds no more pairs that occur often enough "

@@ -1,0 +1,74 @@
+"""Choose the number of new tokens from a curve measured on text set aside."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from newtongue.adapters.hf.segmentation import segment_counts
+from newtongue.adapters.hf.tokenizers import FastTokenizer
+from newtongue.methods.vocabulary_size import ModelSize, Size, choose, saving
+from newtongue.stages.tokenizer.config import SizeSettings
+from newtongue.stages.tokenizer.grow import Growth
+
+Grow = Callable[[Sequence[str], int, int], Growth]
+MOST_TOKENS = 65_536
+SMALLEST = 16
+ASIDE = 5
+"""Every so manieth line is set aside: savings on the lines tokens were learnt from are too good to be true."""
+
+
+def choose_size(
+    settings: SizeSettings, old: FastTokenizer, texts: Sequence[str], grow: Grow, model: ModelSize
+) -> dict[str, Any]:
+    """Return the number of new tokens (`new_tokens`), why (`reason`), and the curve.
+
+    Args:
+        settings: What counts as often enough, and how much is worth it.
+        old: The tokenizer to expand.
+        texts: Training text.
+        grow: (texts, tokens, min_count) -> new tokens in order.
+        model: Size of the model.
+    """
+    learnt, aside = [], []
+    for number, line in enumerate(line for text in texts for line in text.split("\n") if line.strip()):
+        (aside if number % ASIDE == ASIDE - 1 else learnt).append(line)
+    enough = settings.min_updates * (ASIDE - 1) / ASIDE / settings.passes
+    growth = grow(learnt, MOST_TOKENS, math.ceil(enough))
+    before = _tokens(segment_counts(old, aside))
+    curve = [Size(0, before, 0, 0.0, 0)]
+    for number in _grid(len(growth.tokens)):
+        tokenizer = growth.at(number)
+        uses = _uses(segment_counts(tokenizer, learnt))
+        first = old.last_id + 1 if number == 0 else tokenizer.ids[growth.tokens[0]]
+        rare = sum(uses[first + k] < enough for k in range(number))
+        tokens = _tokens(segment_counts(tokenizer, aside))
+        gain = saving(tokens, before, model.cost(number), settings.target_share)
+        added = number * model.hidden * (1 if model.tied else 2)
+        curve.append(Size(number, tokens, rare, gain, added))
+    chosen, reason = choose(curve, settings.min_saving)
+    return {"new_tokens": chosen, "reason": reason, "curve": [size.facts() for size in curve]}
+
+
+def _grid(most: int) -> Iterator[int]:
+    """Yield numbers of tokens that grow by a half from one to the next, the last being all there are."""
+    number = float(SMALLEST)
+    while number < most:
+        yield round(number)
+        number *= 1.5 if number >= 256 else 2
+    if most:
+        yield most
+
+
+def _tokens(counts: Counter[tuple[int, ...]]) -> int:
+    return sum(len(ids) * count for ids, count in counts.items())
+
+
+def _uses(counts: Counter[tuple[int, ...]]) -> Counter[int]:
+    uses: Counter[int] = Counter()
+    for ids, count in counts.items():
+        for number in ids:
+            uses[number] += count
+    return uses
