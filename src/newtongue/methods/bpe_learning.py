@@ -88,6 +88,31 @@ def learn_merges(
     return Learned(tuple(merges), tuple(saved), tuple(refused))
 
 
+def uses_after(learned: Learned, number: int, before: Mapping[Pieces, int]) -> dict[Pieces, int]:
+    """Return how often each new token stands in the text it was learnt on, once the first `number` merges are made.
+
+    A merge takes away one use of each of its parts for every token it saves, so nothing has to be segmented.
+
+    Args:
+        learned: What was learnt.
+        number: Merges made.
+        before: Uses of further tokens to follow, before the first merge.
+
+    Example:
+        >>> uses_after(learn_merges({(1, 2, 3): 5, (2, 3): 4}, 2), 2, {})
+        {(2, 3): 4, (1, 2, 3): 5}
+
+    Source: own.
+    """
+    uses = dict(before)
+    for merge, saved in zip(learned.merges[:number], learned.saved, strict=False):
+        for part in merge:
+            if part in uses:
+                uses[part] -= saved
+        uses[merge.pieces] = saved
+    return uses
+
+
 class _Words:
     """All words as one array of symbols, and the pairs in it by frequency."""
 

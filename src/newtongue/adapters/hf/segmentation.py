@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from newtongue.adapters.hf.tokenizers import SPACE_MARK, FastTokenizer, batches
 
@@ -33,12 +34,42 @@ def segmentations(tokenizer: FastTokenizer, texts: Iterable[str]) -> Iterator[Pi
             yield from _groups(encoding.ids, encoding.word_ids, opens)
 
 
+@dataclass(frozen=True)
+class Stretches:
+    """Text cut where the tokenizer cuts anyway, each distinct stretch once.
+
+    Attributes:
+        counts: Stretch -> how often it occurs. A text the tokenizer cannot be relied on to cut is one stretch.
+    """
+
+    counts: Mapping[str, int]
+
+    @classmethod
+    def of(cls, tokenizer: FastTokenizer, texts: Sequence[str]) -> Stretches:
+        """Cut texts; what is tried on this tokenizer holds for all with the same normaliser and pre-tokenizer."""
+        lead = _lead(tokenizer, texts)
+        return cls(Counter(texts) if lead is None else _cut(texts, lead))
+
+    def segmented(self, tokenizer: FastTokenizer) -> Counter[Pieces]:
+        """Return the ids of each distinct pre-token, and how often it occurs."""
+        counts: Counter[Pieces] = Counter()
+        opens = _openers(tokenizer)
+        for block in batches(self.counts, BATCH_STRETCHES):
+            encodings = tokenizer.backend.encode_batch(block, add_special_tokens=False)
+            for stretch, encoding in zip(block, encodings, strict=True):
+                for ids in _groups(encoding.ids, encoding.word_ids, opens):
+                    counts[ids] += self.counts[stretch]
+        return counts
+
+
 def segment_counts(tokenizer: FastTokenizer, texts: Sequence[str]) -> Counter[Pieces]:
     """Count the distinct pre-tokens of some texts by their old segmentation."""
-    lead = _lead(tokenizer, texts)
-    if lead is None:
-        return Counter(segmentations(tokenizer, texts))
-    return _count_stretches(tokenizer, texts, lead)
+    return Stretches.of(tokenizer, texts).segmented(tokenizer)
+
+
+def count_tokens(counts: Mapping[Pieces, int]) -> int:
+    """Return the number of tokens in counted pre-tokens."""
+    return sum(len(ids) * count for ids, count in counts.items())
 
 
 def _lead(tokenizer: FastTokenizer, texts: Sequence[str]) -> str | None:
@@ -50,26 +81,21 @@ def _lead(tokenizer: FastTokenizer, texts: Sequence[str]) -> str | None:
         if size >= TRIED_CHARS:
             break
     expected = Counter(segmentations(tokenizer, some))
-    return next((lead for lead in (" ", "") if _count_stretches(tokenizer, some, lead) == expected), None)
+    found = (lead for lead in (" ", "") if Stretches(_cut(some, lead)).segmented(tokenizer) == expected)
+    return next(found, None)
 
 
-def _count_stretches(tokenizer: FastTokenizer, texts: Iterable[str], lead: str) -> Counter[Pieces]:
-    opening: Counter[str] = Counter()
+def _cut(texts: Iterable[str], lead: str) -> Counter[str]:
+    stretches: Counter[str] = Counter()
     inner: Counter[str] = Counter()
     for text in texts:
         parts = CUT.split(text) if any(run in text for run in RUNS) else text.split(" ")
-        opening[parts[0]] += 1
+        stretches[parts[0]] += 1
         del parts[0]
         inner.update(parts)
     for part, count in inner.items():
-        opening[lead + part] += count
-    counts: Counter[Pieces] = Counter()
-    opens = _openers(tokenizer)
-    for block in batches(opening, BATCH_STRETCHES):
-        for part, encoding in zip(block, tokenizer.backend.encode_batch(block, add_special_tokens=False), strict=True):
-            for ids in _groups(encoding.ids, encoding.word_ids, opens):
-                counts[ids] += opening[part]
-    return counts
+        stretches[lead + part] += count
+    return stretches
 
 
 def _openers(tokenizer: FastTokenizer) -> frozenset[int]:

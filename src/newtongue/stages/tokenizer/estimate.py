@@ -20,6 +20,8 @@ PROTECT_SECONDS_PER_MB = 0.9
 """Encoding protected text before and after; one core, per 10^6 bytes."""
 DISK_MB_PER_SECOND = 300.0
 WEIGHT_BYTES = 2
+AUTO_TOKENS_AT_1_MB, AUTO_GROWTH = 864, 0.53
+"""What `auto` chose for 1 MB of Urdu, and how that grew from 20 kB (64) to 50 MB (6,561)."""
 MEMORY_PER_TEXT_BYTE = 12
 """Texts, distinct pre-tokens and one batch of encodings."""
 
@@ -32,22 +34,28 @@ def estimate(config: TokenizerConfig, counts: Mapping[str, Counts], machine: Mac
     weights_mb = model.parameters * WEIGHT_BYTES / 1e6
     likely = START_SECONDS + text_mb * LEARN_SECONDS_PER_MB + protected_mb * PROTECT_SECONDS_PER_MB
     likely += weights_mb / DISK_MB_PER_SECOND
-    made = _expanded(config, model)
+    tokens = expected_tokens(config, corpus.utf8_bytes)
+    made = _expanded(config, model, tokens)
     return Estimate(
         seconds=(likely / 2, likely, likely * 3),
         memory_gb=0.7 + (text_mb * MEMORY_PER_TEXT_BYTE + model.rows * model.hidden * 4 / 1e6) / 1e3,
         disk_gb=made.parameters * WEIGHT_BYTES / 1e9,
         makes=made,
-        notes=(f"{config.new_tokens:,} new tokens are assumed; a small text may hold fewer",),
+        notes=(f"{tokens:,} new tokens are assumed; a small text may hold fewer",),
     )
 
 
-def _expanded(config: TokenizerConfig, model: Counts) -> Counts:
+def expected_tokens(config: TokenizerConfig, utf8_bytes: int) -> int:
+    """Return the number of new tokens; `auto` is guessed from the size of the text."""
+    if config.new_tokens != "auto":
+        return config.new_tokens
+    return round(AUTO_TOKENS_AT_1_MB * (min(utf8_bytes, config.max_bytes) / 1e6) ** AUTO_GROWTH)
+
+
+def _expanded(config: TokenizerConfig, model: Counts, tokens: int) -> Counts:
     """Return the model's counts with every new token added and rows padded."""
     multiple = config.pad_rows_to
-    rows = (
-        -(-(model.rows + config.new_tokens) // multiple) * multiple if model.rows and config.new_tokens else model.rows
-    )
+    rows = -(-(model.rows + tokens) // multiple) * multiple if model.rows and tokens else model.rows
     matrices = 1 if model.tied else 2
     return replace(
         model, rows=rows, parameters=model.parameters + (rows - model.rows) * model.hidden * matrices, exact=False

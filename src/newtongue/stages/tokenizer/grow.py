@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from newtongue.adapters.hf.segmentation import segment_counts
@@ -17,7 +17,7 @@ from newtongue.adapters.hf.tokenizers import (
     spelling,
     token_text,
 )
-from newtongue.methods.bpe_learning import Learned, learn_merges
+from newtongue.methods.bpe_learning import Learned, learn_merges, uses_after
 from newtongue.methods.continued_bpe import Merge, Pieces, covered_by_alphabet, protects
 from newtongue.stages.tokenizer.config import TokenizerConfig
 from newtongue.stages.tokenizer.protect import Protection
@@ -39,6 +39,7 @@ class Growth:
         tokens: As `tokenizer.json` writes them.
         pieces: Old ids that spell each.
         at: Number of new tokens -> the tokenizer with the first so many.
+        uses: Number of new tokens -> how often each of the first so many stands in the text they were learnt on.
         free: Number -> the tokenizer with as many tokens chosen without protection; None when protection cost nothing.
         refused: Reason -> how many candidates it excluded.
     """
@@ -46,6 +47,7 @@ class Growth:
     tokens: list[str]
     pieces: list[Pieces]
     at: Callable[[int], FastTokenizer]
+    uses: Callable[[int], Sequence[int]]
     free: Callable[[int], FastTokenizer] | None = None
     refused: dict[str, int] = field(default_factory=dict)
 
@@ -88,6 +90,7 @@ def grow_bpe(
         tokens=list(spelt),
         pieces=list(spelt.values()),
         at=lambda n: _cut(old, symbols, learned, n, first),
+        uses=lambda n: _uses(counts, learned, (first, len(symbols)), n),
         free=free,
         refused=dict(sorted(reasons.items())),
     )
@@ -97,6 +100,16 @@ def _cut(old: FastTokenizer, symbols: list[str], learned: Learned, number: int, 
     """Return the tokenizer with the first so many tokens; a prefix never lacks a part of a merge."""
     merges: Sequence[Merge] = learned.merges[: max(0, number - len(symbols))]
     return extend(old, symbols[:number], merges, first_id)
+
+
+def _uses(counts: Mapping[Pieces, int], learned: Learned, symbols: tuple[int, int], number: int) -> list[int]:
+    first, size = symbols
+    before = {(first + k,): 0 for k in range(size)}
+    for ids, count in counts.items() if size else ():
+        for i in ids:
+            if i >= first:
+                before[i,] += count
+    return list(uses_after(learned, max(0, number - size), before).values())[:number]
 
 
 class _Rules:

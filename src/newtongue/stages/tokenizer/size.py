@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from newtongue.adapters.hf.segmentation import segment_counts
+from newtongue.adapters.hf.segmentation import Stretches, count_tokens
 from newtongue.adapters.hf.tokenizers import FastTokenizer
 from newtongue.methods.vocabulary_size import ModelSize, Size, choose, saving
 from newtongue.stages.tokenizer.config import SizeSettings
@@ -16,6 +15,8 @@ from newtongue.stages.tokenizer.grow import Growth
 Grow = Callable[[Sequence[str], int, int], Growth]
 MOST_TOKENS = 65_536
 SMALLEST = 16
+MEASURED_CHARS = 1_000_000
+"""Text set aside at most; more does not move the curve."""
 ASIDE = 5
 """Every so manieth line is set aside: savings on the lines tokens were learnt from are too good to be true."""
 
@@ -32,24 +33,32 @@ def choose_size(
         grow: (texts, tokens, min_count) -> new tokens in order.
         model: Size of the model.
     """
-    learnt, aside = [], []
-    for number, line in enumerate(line for text in texts for line in text.split("\n") if line.strip()):
-        (aside if number % ASIDE == ASIDE - 1 else learnt).append(line)
+    learnt, aside = _set_aside(texts)
     enough = settings.min_updates * (ASIDE - 1) / ASIDE / settings.passes
     growth = grow(learnt, MOST_TOKENS, math.ceil(enough))
-    before = _tokens(segment_counts(old, aside))
+    words = Stretches.of(old, aside)
+    before = count_tokens(words.segmented(old))
     curve = [Size(0, before, 0, 0.0, 0)]
     for number in _grid(len(growth.tokens)):
-        tokenizer = growth.at(number)
-        uses = _uses(segment_counts(tokenizer, learnt))
-        first = old.last_id + 1 if number == 0 else tokenizer.ids[growth.tokens[0]]
-        rare = sum(uses[first + k] < enough for k in range(number))
-        tokens = _tokens(segment_counts(tokenizer, aside))
+        tokens = count_tokens(words.segmented(growth.at(number)))
+        rare = sum(uses < enough for uses in growth.uses(number))
         gain = saving(tokens, before, model.cost(number), settings.target_share)
-        added = number * model.hidden * (1 if model.tied else 2)
-        curve.append(Size(number, tokens, rare, gain, added))
+        curve.append(Size(number, tokens, rare, gain, number * model.hidden * (1 if model.tied else 2)))
     chosen, reason = choose(curve, settings.min_saving)
     return {"new_tokens": chosen, "reason": reason, "curve": [size.facts() for size in curve]}
+
+
+def _set_aside(texts: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return lines to learn from and lines to measure on."""
+    learnt, aside = [], []
+    size = 0
+    for number, line in enumerate(line for text in texts for line in text.split("\n") if line.strip()):
+        if number % ASIDE < ASIDE - 1:
+            learnt.append(line)
+        elif size < MEASURED_CHARS:
+            aside.append(line)
+            size += len(line)
+    return learnt, aside
 
 
 def _grid(most: int) -> Iterator[int]:
@@ -60,15 +69,3 @@ def _grid(most: int) -> Iterator[int]:
         number *= 1.5 if number >= 256 else 2
     if most:
         yield most
-
-
-def _tokens(counts: Counter[tuple[int, ...]]) -> int:
-    return sum(len(ids) * count for ids, count in counts.items())
-
-
-def _uses(counts: Counter[tuple[int, ...]]) -> Counter[int]:
-    uses: Counter[int] = Counter()
-    for ids, count in counts.items():
-        for number in ids:
-            uses[number] += count
-    return uses

@@ -8,9 +8,9 @@ it uses are dropped, and again, until none is left.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from newtongue.adapters.hf.segmentation import segment_counts
+from newtongue.adapters.hf.segmentation import Stretches, count_tokens
 from newtongue.adapters.hf.tokenizer_editing import extend_unigram, unreachable
 from newtongue.adapters.hf.tokenizers import FastTokenizer, batches, count_chars, spelling, token_text
 from newtongue.methods.bpe_learning import learn_merges
@@ -68,6 +68,7 @@ def grow_unigram(
         tokens=chosen,
         pieces=[symbol_pieces(old, piece) for piece in chosen],
         at=lambda n: extend_unigram(old, {piece: safe[piece] for piece in chosen[:n]}, room.first_id),
+        uses=lambda n: search.uses_of(chosen[:n], safe),
         free=(lambda n: extend_unigram(old, {p: free[p] for p in plain[:n]}, room.first_id)) if touched else None,
         refused={reason: count for reason, count in sorted(refused.items()) if count},
     )
@@ -77,7 +78,8 @@ class _Search:
     """Splits the training text again and again."""
 
     def __init__(self, old: FastTokenizer, texts: Sequence[str], room: Room) -> None:
-        self.old, self.texts, self.room = old, texts, room
+        self.old, self.room = old, room
+        self.words = Stretches.of(old, texts)
         self.floor = min(score for _token, score in old.content["model"]["vocab"])
 
     def candidates(self, config: TokenizerConfig, symbols: list[str], refused: Counter[str]) -> dict[str, float]:
@@ -92,11 +94,11 @@ class _Search:
                 return KNOWN
             return TOO_LONG if count_chars(token_text(grown, token)) > config.max_token_chars else None
 
-        counts = segment_counts(grown, self.texts)
+        counts = self.words.segmented(grown)
         number = round(max(0, self.room.tokens - len(symbols)) * SPARE)
         learned = learn_merges(counts, number, self.room.min_count, objection)
         refused.update(reason for _merge, reason in learned.refused)
-        total = sum(len(ids) * count for ids, count in counts.items())
+        total = count_tokens(counts)
         uses = dict(zip((spelling(grown, m.pieces) for m in learned.merges), learned.saved, strict=True))
         return {**dict.fromkeys(symbols, self.floor), **piece_scores(uses, total, self.floor)}
 
@@ -105,7 +107,7 @@ class _Search:
         start = len(scores)
         uses: Counter[str] = Counter()
         for _ in range(ROUNDS):
-            uses, total = self._uses(scores)
+            uses, total = self.uses(scores)
             scores = piece_scores({p: uses[p] for p in scores if uses[p] >= self.room.min_count}, total, self.floor)
         dead = set(unreachable(extend_unigram(self.old, scores, self.room.first_id), scores))
         refused[UNUSED] = start - len(scores) + len(dead)
@@ -113,16 +115,21 @@ class _Search:
         parts = {piece: len(symbol_pieces(self.old, piece)) for piece in scores}
         return {piece: scores[piece] for piece in worth({p: uses[p] for p in scores}, parts)[: self.room.tokens]}
 
-    def _uses(self, scores: dict[str, float]) -> tuple[Counter[str], int]:
+    def uses(self, scores: Mapping[str, float]) -> tuple[Counter[str], int]:
+        """Return how often the best split uses each new piece, and its pieces in all."""
         tokenizer = extend_unigram(self.old, scores, self.room.first_id)
         uses: Counter[str] = Counter()
-        total = 0
-        for ids, count in segment_counts(tokenizer, self.texts).items():
-            total += len(ids) * count
+        counts = self.words.segmented(tokenizer)
+        for ids, count in counts.items():
             for number in ids:
                 if number >= self.room.first_id:
                     uses[tokenizer.names[number]] += count
-        return uses, max(1, total)
+        return uses, max(1, count_tokens(counts))
+
+    def uses_of(self, pieces: Sequence[str], scores: Mapping[str, float]) -> list[int]:
+        """Return how often the best split uses each of some pieces, with no other new ones beside them."""
+        uses, _total = self.uses({piece: scores[piece] for piece in pieces})
+        return [uses[piece] for piece in pieces]
 
 
 def _unfelt(
