@@ -227,4 +227,5 @@ def _without_overlaps(places: Ints, after: Ints) -> Ints:
     linked = np.concatenate([[False], after[places[:-1]] == places[1:]])
     index = np.arange(len(places))
     start = np.maximum.accumulate(np.where(linked, 0, index))
-    return places[(index - start) % 2 == 0]
+    chosen: Ints = places[(index - start) % 2 == 0]
+    return chosen

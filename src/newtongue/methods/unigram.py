@@ -20,8 +20,8 @@ def piece_scores(uses: Mapping[str, int], total: int, floor: float) -> dict[str,
         floor: Lowest score of the old vocabulary; a lower one would change how unknown letters are judged.
 
     Example:
-        >>> piece_scores({"ab": 1}, 10, floor=-20.0)
-        {'ab': -2.302585092994046}
+        >>> piece_scores({"ab": 10, "rare": 1}, 10, floor=-2.0)
+        {'ab': 0.0, 'rare': -2.0}
 
     Source: Kudo 2018 (arXiv 1804.10959), section 3.2, the M step; the E step takes the best split alone, and old
         pieces are frozen.
