@@ -108,6 +108,8 @@ class Sending(Settings):
     """Time after which an attempt counts as lost, seconds."""
     max_attempts: int = operational(5, ge=1)
     """Attempts per request and run, the first included; a 429 counts a quarter."""
+    backoff_seconds: float = operational(0.5, gt=0)
+    """First pause before a request is tried again, seconds; doubles with each, unless the provider says when."""
 
 
 def check_teachers(teachers: Mapping[str, Teacher], routing: Routing) -> None:

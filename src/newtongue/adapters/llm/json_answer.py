@@ -46,14 +46,14 @@ class Parsed:
 
 
 def read_json(text: str, *, cut_off: bool = False) -> Parsed:
-    """Return the JSON value in an answer.
+    r"""Return the JSON value in an answer.
 
     Args:
         text: What the model wrote.
         cut_off: Whether the answer ended because it became too long: then only whole JSON counts.
 
     Example:
-        >>> read_json('Here you are:\\n```json\\n{"a": 1,}\\n```')
+        >>> read_json('Here you are:\n```json\n{"a": 1,}\n```')
         Parsed(value={'a': 1}, repaired=True, problem='')
         >>> read_json('{"a": "b').problem
         'cut off'

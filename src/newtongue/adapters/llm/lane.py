@@ -184,7 +184,7 @@ class Lane:
             return Reading("retry", IN_FLIGHT_LOST if late else IN_FLIGHT_ELSEWHERE, pause_seconds=POLL_SECONDS)
         try:
             reading = await self._send(begun, worst, body)
-            self._learn(reading)
+            self._learn(reading, key)
             return reading
         except NewtongueError as error:
             self.stop(error)
@@ -220,7 +220,7 @@ class Lane:
 
     # --- what to make of failures -----------------------------------------------------------------------------------
 
-    def _learn(self, reading: Reading) -> None:
+    def _learn(self, reading: Reading, key: str) -> None:
         limited = reading.why == f"HTTP {RATE_LIMITED}"
         self._pace.record(limited)
         if limited and self._pace.hot:
@@ -229,12 +229,16 @@ class Lane:
             self._answers += reading.verdict == "answer"
             self._strikes = self._failures = 0
             return
-        self._failures += not limited
+        self._failures += not limited and not self._failed_before(key)
         self._strikes += reading.verdict == "stop"
         if reading.verdict == "stop" and (not self._answers or self._strikes >= STRIKES):
             self.stop(self._unusable(reading))
         elif self._failures >= max(DEAD_AFTER * self.endpoint.max_attempts, 2 * self.endpoint.concurrency):
             self.stop(self._dead(reading))
+
+    def _failed_before(self, key: str) -> bool:
+        """Return whether all attempts at a request have failed in an earlier run: then it says nothing of the others."""
+        return self._purse.reader.attempts(key) > self.endpoint.max_attempts
 
     def _give_up(self, reading: Reading) -> Reading:
         """End one request; an endpoint that never answered anybody ends the run."""

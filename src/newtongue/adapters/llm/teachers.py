@@ -231,6 +231,7 @@ def _endpoint(teacher: Teacher, sending: Sending, stand_in: str) -> Endpoint:
         concurrency=sending.concurrency,
         timeout_seconds=sending.timeout_seconds,
         max_attempts=sending.max_attempts,
+        backoff_seconds=sending.backoff_seconds,
     )
 
 

@@ -1,0 +1,284 @@
+"""A loopback chat endpoint for tests and benchmarks: every fault, a meter, and little work per request.
+
+It speaks HTTP/1.1 by hand, because half of its faults are below what a web framework can say: bodies cut in the middle,
+connections reset before or after the headers, answers that come after the client has gone. What happens to a request
+is `behave(key, attempt)`; what it answers is `write(body)`. The meter counts what was asked, answered and billed, and
+is the only truth about money in tests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from typing import Any, Final
+
+import orjson
+
+from newtongue.adapters.llm.requests import Price, request_key
+
+LOOPBACK: Final = "127.0.0.1"
+HANG_SECONDS: Final = 3600.0
+LATE_SECONDS: Final = 1.6
+"""Delay of an answer that is billed and comes after an impatient client has gone."""
+STATUS: Final[Mapping[str, tuple[int, str]]] = {
+    "429": (429, "rate_limit_exceeded"), "429 bare": (429, ""), "429 date": (429, ""), "408": (408, ""),
+    "500": (500, ""), "500 for ever": (500, ""), "502": (502, ""), "503": (503, ""), "529": (529, "overloaded"),
+    "400": (400, "invalid"), "422": (422, ""), "content_filter": (400, "content_filter"),
+    "quota": (429, "insufficient_quota"), "context": (400, "context_length_exceeded"),
+    "401": (401, "invalid_api_key"), "402": (402, ""), "403": (403, ""),
+    "404": (404, ""),
+}  # fmt: skip
+REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
+PAGE: Final = b"<!DOCTYPE html>\n<title>Welcome to nginx</title>"
+
+Write = Callable[[dict[str, Any]], str]
+
+
+@dataclass(slots=True)
+class Meter:
+    """What the server saw; the only truth about requests and money.
+
+    Attributes:
+        attempts: Request key -> how often it came.
+        answered: Request key -> how often a whole answer was sent.
+        billed: Micro-dollars of everything that was generated, whether or not it arrived.
+        told: Micro-dollars of the whole answers whose usage was told.
+        statuses: Status or fault -> attempts.
+        in_flight: Requests being worked on.
+        most_in_flight: Their largest number.
+        tokens: Prompt tokens and answer tokens billed.
+    """
+
+    attempts: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
+    billed: int = 0
+    told: int = 0
+    statuses: Counter[str] = field(default_factory=Counter)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    tokens: list[int] = field(default_factory=lambda: [0, 0])
+
+    def totals(self) -> dict[str, Any]:
+        """Return the sums, for `GET /meter`."""
+        return {
+            "requests": sum(self.attempts.values()),
+            "distinct": len(self.attempts),
+            "answered": sum(self.answered.values()),
+            "billed_micro_usd": self.billed,
+            "told_micro_usd": self.told,
+            "most_in_flight": self.most_in_flight,
+            "statuses": dict(self.statuses),
+            "tokens": self.tokens,
+        }
+
+
+class Bed:
+    """One endpoint; `serve` runs it in the present event loop."""
+
+    def __init__(self, behave: Callable[[str, int], str], write: Write) -> None:
+        """Serve answers of `write`, each attempt treated as `behave` says (a fault's name, "" for none)."""
+        self.behave, self.write = behave, write
+        self.meter = Meter()
+        self.latency: Callable[[str, int], float] = lambda key, attempt: 0.0
+        self.price = Price()
+        self.requests_per_second = 0.0
+        self.retry_after_seconds = 1.0
+        self.odd: Callable[[str, str], str] = lambda fault, text: text
+        self.control: Callable[[dict[str, Any]], None] = lambda settings: None
+        self.url = ""
+        self._allowance, self._seen_at = 0.0, 0.0
+
+    async def serve(self, port: int = 0) -> asyncio.Server:
+        """Listen on loopback; `url` is the base url up to `/v1` then."""
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(lambda: _Connection(self), LOOPBACK, port)
+        self.url = f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}/v1"
+        return server
+
+    async def answer(self, connection: _Connection, path: str, raw: bytes) -> None:
+        """Answer one request, well or badly."""
+        if path.startswith(("/meter", "/control", "/health")):
+            return self._aside(connection, path, raw)
+        body = orjson.loads(raw)
+        key = request_key(body)
+        attempt, meter = self.meter.attempts[key], self.meter
+        meter.attempts[key] += 1
+        meter.in_flight += 1
+        meter.most_in_flight = max(meter.most_in_flight, meter.in_flight)
+        try:
+            fault = "429" if self._too_fast() else self.behave(key, attempt)
+            meter.statuses[fault or "answer"] += 1
+            await self._wait(fault, key, attempt)
+            self._act(connection, fault, key, body)
+        finally:
+            meter.in_flight -= 1
+        return None
+
+    async def _wait(self, fault: str, key: str, attempt: int) -> None:
+        seconds = HANG_SECONDS if fault == "hang" else self.latency(key, attempt)
+        seconds += LATE_SECONDS if fault == "late" else 0.0
+        if seconds and fault[:3] not in ("429", "400"):
+            await asyncio.sleep(seconds)
+
+    def _too_fast(self) -> bool:
+        """Return whether a real token bucket, one second deep, is empty."""
+        if not self.requests_per_second:
+            return False
+        now = time.monotonic()
+        grown = self._allowance + (now - self._seen_at) * self.requests_per_second
+        self._allowance, self._seen_at = min(grown, self.requests_per_second), now
+        if self._allowance < 1:
+            return True
+        self._allowance -= 1
+        return False
+
+    def _act(self, connection: _Connection, fault: str, key: str, body: dict[str, Any]) -> None:
+        if fault in STATUS:
+            status, code = STATUS[fault]
+            error = {"error": {"message": f"told to fail: {fault}", "code": code}}
+            return connection.send(status, orjson.dumps(error), self._headers(fault))
+        if fault in ("html", "html 502"):
+            return connection.send(502 if fault == "html 502" else 200, PAGE, {"Content-Type": "text/html"})
+        if fault == "reset":
+            return connection.drop()
+        reply, cost = self._reply(fault, body)
+        self.meter.billed += cost
+        raw = orjson.dumps(reply) if fault != "surrogate" else orjson.dumps(reply).replace(b"SURROGATE", b"\\ud83d")
+        if fault in ("reset late", "cut"):
+            return connection.send(200, raw, cut=0 if fault == "reset late" else len(raw) // 2)
+        if fault.startswith("cut json"):
+            return connection.send(200, raw[: len(raw) // 2])
+        if reply.get("choices"):
+            self.meter.answered[key] += 1
+            self.meter.told += cost if fault not in ("no usage", "odd usage") else 0
+        return connection.send(200, raw)
+
+    def _headers(self, fault: str) -> dict[str, str]:
+        if fault == "429":
+            return {"Retry-After": f"{self.retry_after_seconds:g}"}
+        if fault == "429 date":
+            return {"Retry-After": formatdate(time.time() + self.retry_after_seconds, usegmt=True)}
+        return {}
+
+    def _reply(self, fault: str, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Return a chat completion with the oddity asked for, and what it costs."""
+        text = self.odd(fault, self.write(body))
+        prompt = sum(len(message["content"].encode()) for message in body["messages"]) // 4 + 1
+        written = len(text.encode()) // 4 + 1
+        limit = int(body.get("max_tokens") or body.get("max_completion_tokens") or written)
+        if fault == "length" or written > limit:
+            written, text = min(written, limit), text.encode()[: 4 * limit].decode("utf-8", "ignore")
+        cost = self.price.of(prompt, written)
+        self.meter.tokens[0] += prompt
+        self.meter.tokens[1] += written
+        message: dict[str, Any] = {"role": "assistant", "content": text}
+        finish = "length" if fault == "length" else "stop"
+        usage: dict[str, Any] = {
+            "prompt_tokens": prompt,
+            "completion_tokens": written,
+            "total_tokens": prompt + written,
+        }
+        reply: dict[str, Any] = {"id": "bed", "object": "chat.completion", "created": 0, "model": body.get("model", "")}
+        reply |= {"choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage}
+        return self._oddities(fault, reply), cost
+
+    def _oddities(self, fault: str, reply: dict[str, Any]) -> dict[str, Any]:
+        choice = reply["choices"][0]
+        if fault == "error object":
+            return {"error": {"message": "overloaded", "code": 529}}
+        if fault == "no choices":
+            reply["choices"] = []
+        elif fault in ("null content", "refusal"):
+            choice["message"] |= {"content": None} | ({"refusal": "I would rather not."} if fault == "refusal" else {})
+        elif fault == "filtered":
+            choice["finish_reason"] = "content_filter"
+        elif fault == "reasoning":
+            choice["message"]["reasoning_content"] = "Let me think."
+        elif fault == "no usage":
+            del reply["usage"]
+        elif fault == "odd usage":
+            reply["usage"] = {"prompt_tokens": -1, "completion_tokens": "many"}
+        elif fault == "other model":
+            reply["model"] = "somebody-else"
+        return reply
+
+    def _aside(self, connection: _Connection, path: str, raw: bytes) -> None:
+        """Answer requests about the bed itself: `GET /meter`, `GET /health`, `POST /control` with a scenario."""
+        if path == "/control":
+            try:
+                self.control(orjson.loads(raw))
+            except (ValueError, TypeError) as error:
+                return connection.send(400, orjson.dumps({"error": {"message": str(error)}}))
+        facts = {"newtongue_offline": True} if path == "/health" else self.meter.totals()
+        if path == "/meter/keys":
+            facts = {"attempts": dict(self.meter.attempts), "answered": dict(self.meter.answered)}
+        return connection.send(200, orjson.dumps(facts))
+
+
+class _Connection(asyncio.Protocol):
+    """One keep-alive connection; requests are answered one after the other."""
+
+    def __init__(self, bed: Bed) -> None:
+        self._bed, self._buffer = bed, b""
+        self._task: asyncio.Task[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._task and self._bed.meter.in_flight and exc is None:
+            return  # generation goes on and is billed, as with real providers
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._next()
+
+    def _next(self) -> None:
+        if self._task is not None:
+            return
+        end = self._buffer.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head = self._buffer[:end]
+        length = _length(head)
+        if len(self._buffer) < end + 4 + length:
+            return
+        raw, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
+        path = head[: head.find(b"\r\n")].split(b" ")[1].decode("ascii", "replace")
+        self._task = asyncio.get_running_loop().create_task(self._answer(path, raw))
+
+    async def _answer(self, path: str, raw: bytes) -> None:
+        try:
+            await self._bed.answer(self, path, raw)
+        except (ValueError, KeyError, TypeError) as error:
+            self.send(400, orjson.dumps({"error": {"message": f"bad request: {error}"}}))
+        self._task = None
+        if not self._transport.is_closing():
+            self._next()
+
+    def send(self, status: int, raw: bytes, headers: Mapping[str, str] | None = None, cut: int | None = None) -> None:
+        """Send a response; with `cut`, only so many bytes of its body before the connection is reset."""
+        if self._transport.is_closing():
+            return
+        more = {"Content-Type": "application/json", **(headers or {})}
+        head = f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\nContent-Length: {len(raw)}\r\n"
+        lines = "".join(f"{name}: {value}\r\n" for name, value in more.items())
+        self._transport.write(f"{head}{lines}\r\n".encode() + (raw if cut is None else raw[:cut]))
+        if cut is not None:
+            asyncio.get_running_loop().call_later(0.01, self.drop)
+
+    def drop(self) -> None:
+        """Reset the connection."""
+        self._transport.abort()
+
+
+def _length(head: bytes) -> int:
+    for line in head.split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    return 0

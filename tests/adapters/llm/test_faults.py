@@ -1,0 +1,106 @@
+"""Random scenarios and kills: nothing paid is lost, nothing is paid twice, the cap holds, the export is the same.
+
+`KILLS` sets how many runs are killed; `make nightly` asks for more than a hundred.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from adapters.llm.fault_kit import Runs, fault_free, random_scenario, serving
+
+from newtongue.adapters.llm.ledger import Ledger
+from newtongue.methods.scenario import LASTING, Scenario
+
+KILLS = int(os.environ.get("KILLS", "6"))
+KILLS_PER_STORY = 3
+ROWS = 120
+SURROGATE_TEXT = "SURROGATE"
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("seed", range(max(1, KILLS // KILLS_PER_STORY)))
+def test_a_killed_run_loses_nothing_pays_nothing_twice_and_ends_the_same(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(f"story {seed}")
+    scenario = random_scenario(rng)
+    Ledger(tmp_path / "ledger.db", 10**7).close()
+    with serving(scenario) as bed:
+        runs = Runs(bed, tmp_path, ROWS, concurrency=rng.choice([1, 4, 16]))
+        while runs.kills < KILLS_PER_STORY:
+            if not runs.kill_after(rng.randint(1, ROWS // 5)):
+                (tmp_path / "rows.json").unlink(missing_ok=True)
+                break
+        assert runs.finish() == 0
+        sent = bed.meter.attempts.total()
+        assert runs.finish() == 0
+        failing = {fault for fault in scenario.rates if fault.endswith("for ever")}
+        if not failing:
+            assert bed.meter.attempts.total() == sent, "a finished run asked again"
+        rows = runs.export()
+    wanted = fault_free(ROWS)
+    assert rows.keys() == wanted.keys(), "rows were lost"
+    odd = {"null content", "refusal", "line separator", "surrogate", "think"} & set(scenario.rates)
+    differing = [name for name, row in rows.items() if row[0] == "answered" and row != wanted[name]]
+    assert not differing or odd, differing
+    states = Counter(state for state, _ in rows.values())
+    assert states["answered"] > 0.8 * ROWS
+    assert all(why for state, why in rows.values() if state != "answered")
+    lasting = LASTING & set(scenario.rates)
+    assert lasting or states["failed"] == 0
+    ended_badly = bed.meter.statuses["late"] + bed.meter.statuses["hang"] + bed.meter.statuses["reset"]
+    ended_badly += bed.meter.statuses["reset late"] + bed.meter.statuses["cut"]
+    again = sum(n - 1 for n in bed.meter.answered.values())
+    assert again <= runs.kills * runs.concurrency + ended_badly, "more was paid again than was in flight"
+    stranded = Ledger(tmp_path / "ledger.db").stranded()
+    assert len(stranded) <= runs.kills * runs.concurrency + ended_badly
+    assert sum(s.why == "process ended" for s in stranded) <= runs.kills * runs.concurrency
+
+
+def test_the_same_rows_whatever_the_concurrency_and_the_faults(tmp_path: Path) -> None:
+    exports = []
+    for concurrency, rates in (
+        (1, {}),
+        (16, {"429": 0.1, "500": 0.05, "cut": 0.05}),
+        (5, {"reset": 0.1, "no usage": 0.1}),
+    ):
+        store = tmp_path / str(concurrency)
+        store.mkdir()
+        Ledger(store / "ledger.db", 10**7).close()
+        with serving(Scenario(rates=rates, latency_seconds=0.005, retry_after_seconds=0.05, price=(1, 2))) as bed:
+            assert Runs(bed, store, 60, concurrency).finish() == 0
+        exports.append((store / "rows.json").read_bytes())
+    assert exports[0] == exports[1] == exports[2]
+
+
+@pytest.mark.parametrize("kills", [0, 2])
+def test_the_cap_holds_and_is_used_up(tmp_path: Path, kills: int) -> None:
+    cap = 12_000
+    Ledger(tmp_path / "ledger.db", cap).close()
+    rates = {"429": 0.05, "500": 0.05}
+    with serving(Scenario(rates=rates, latency_seconds=0.01, retry_after_seconds=0.05, price=(1, 2))) as bed:
+        runs = Runs(bed, tmp_path, 400, 6)
+        for _ in range(kills):
+            runs.kill_after(25)
+        assert runs.finish() == 4
+        ledger = Ledger(tmp_path / "ledger.db")
+        stranded = sum(one.micro_usd for one in ledger.stranded())
+        used = ledger.spent() - stranded
+        assert ledger.spent() <= cap
+        assert used >= 0.95 * (cap - stranded)
+        told = sum(runs.column("micro_usd", "state = 'settled' AND told = 1"))
+        if kills == 0:
+            assert stranded == 0
+            assert told == ledger.spent() == bed.meter.billed == bed.meter.told, "the report and the meter differ"
+        assert told <= bed.meter.told
+
+
+def test_reported_dollars_equal_the_meter_with_every_fault_that_is_told(tmp_path: Path) -> None:
+    Ledger(tmp_path / "ledger.db", 10**7).close()
+    rates = {"429": 0.1, "500": 0.05, "400": 0.05, "content_filter": 0.05, "length": 0.1, "null content": 0.05}
+    with serving(Scenario(rates=rates, latency_seconds=0.002, retry_after_seconds=0.05, price=(1, 2))) as bed:
+        assert Runs(bed, tmp_path, 150, 8).finish() == 0
+        assert Ledger(tmp_path / "ledger.db").spent() == bed.meter.billed == bed.meter.told > 0
