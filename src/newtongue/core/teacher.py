@@ -110,6 +110,10 @@ class Sending(Settings):
     """Attempts per request and run, the first included; a 429 counts a quarter."""
     backoff_seconds: float = operational(0.5, gt=0)
     """First pause before a request is tried again, seconds; doubles with each, unless the provider says when."""
+    shards: int = operational(1, ge=1)
+    """Processes that share a stage's requests by their keys, each with a slice of the budget."""
+    ray: bool = operational(False)
+    """Run the shards as tasks of a Ray cluster (extra `scale`, `RAY_ADDRESS`) instead of processes of this machine."""
 
 
 def check_teachers(teachers: Mapping[str, Teacher], routing: Routing) -> None:

@@ -167,7 +167,7 @@ class Bed:
     def _reply(self, fault: str, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Return a chat completion with the oddity asked for, and what it costs."""
         text = self.odd(fault, self.write(body))
-        prompt = sum(len(message["content"].encode()) for message in body["messages"]) // 4 + 1
+        prompt = sum(len(str(message["content"]).encode()) for message in body["messages"]) // 4 + 1
         written = len(text.encode()) // 4 + 1
         limit = int(body.get("max_tokens") or body.get("max_completion_tokens") or written)
         if fault == "length" or written > limit:
@@ -254,7 +254,7 @@ class _Connection(asyncio.Protocol):
     async def _answer(self, path: str, raw: bytes) -> None:
         try:
             await self._bed.answer(self, path, raw)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             self.send(400, orjson.dumps({"error": {"message": f"bad request: {error}"}}))
         self._task = None
         if not self._transport.is_closing():

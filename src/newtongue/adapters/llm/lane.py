@@ -237,7 +237,7 @@ class Lane:
             self.stop(self._dead(reading))
 
     def _failed_before(self, key: str) -> bool:
-        """Return whether all attempts at a request have failed in an earlier run: then it says nothing of the others."""
+        """Return whether all attempts at a request failed in an earlier run: it says nothing of the others then."""
         return self._purse.reader.attempts(key) > self.endpoint.max_attempts
 
     def _give_up(self, reading: Reading) -> Reading:

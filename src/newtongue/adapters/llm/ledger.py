@@ -196,6 +196,26 @@ class Ledger:
         self._add(stage, settled=0, reserved=micro_usd)
         return int(row.lastrowid or 0)
 
+    def set_aside(self, stage: str, micro_usd: int) -> None:
+        """Count money as reserved that no attempt stands for (a shard's slice).
+
+        Raises:
+            BudgetExceeded: settled + reserved + `micro_usd` would pass the cap; nothing was written.
+        """
+        with self.writing():
+            self._require_room(micro_usd)
+            self._add(stage, settled=0, reserved=micro_usd)
+
+    def give_back(self, stage: str, micro_usd: int) -> None:
+        """Count money set aside as free again."""
+        with self.writing():
+            self._add(stage, settled=0, reserved=-micro_usd)
+
+    def move_to_settled(self, stage: str, micro_usd: int) -> None:
+        """Count money set aside as paid."""
+        with self.writing():
+            self._add(stage, settled=micro_usd, reserved=-micro_usd)
+
     def settle(self, attempt: int, micro_usd: int, response: Response) -> None:
         """Store what came back and turn the reservation into a charge, in one transaction."""
         with self.writing():

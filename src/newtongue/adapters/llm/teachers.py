@@ -22,7 +22,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -40,6 +40,7 @@ from newtongue.adapters.llm.questions import Question, Reply, Voice, converse
 from newtongue.adapters.llm.records import Answer
 from newtongue.adapters.llm.requests import Body, Price, Reading
 from newtongue.adapters.llm.router import Router
+from newtongue.adapters.llm.shards import Coordinator, line_of
 from newtongue.core.errors import RecipeError
 from newtongue.core.teacher import LOOPBACK, Routing, Sending, Teacher, check_teachers
 
@@ -88,16 +89,19 @@ def open_teachers(
         stack.callback(ledger.close)
         pool = stack.enter_context(Pool(endpoints, ledger, stage))
         voices = {name: _voice(name, one, endpoints[name]) for name, one in teachers.items()}
-        yield Teachers(voices, pool, ledger, stage, routing)
+        yield Teachers(voices, pool, ledger, stage=stage, how=(routing, sending))
 
 
 class Teachers:
     """Teachers ready to be asked; made by `open_teachers`."""
 
-    def __init__(self, voices: Mapping[str, Voice], pool: Pool, ledger: Ledger, stage: str, routing: Routing) -> None:
+    def __init__(
+        self, voices: Mapping[str, Voice], pool: Pool, ledger: Ledger, *, stage: str, how: tuple[Routing, Sending]
+    ) -> None:
         """Ask these voices through this pool."""
         self._voices, self._pool, self._ledger, self._stage = voices, pool, ledger, stage
-        self._routing = routing
+        self._routing, self._sending = how
+        routing = self._routing
         answering = [name for name in voices if name not in routing.judges]
         self._router = Router(routing, answering, ledger, stage)
 
@@ -118,6 +122,9 @@ class Teachers:
             BudgetExceeded: The next request does not fit under the cap. Comes after every reply there is.
             ProviderError: A teacher cannot be used, or kept failing. Comes after every reply there is.
         """
+        if self._sending.shards > 1:
+            questions = list(questions)
+            self._fill(questions)
         ready: dict[int, tuple[Question, Reply]] = {}
         self._turn = 0
         results = self._pool.run(self._todo(questions, ready), lambda one: self._reply(one[1], one[2]))
@@ -137,6 +144,30 @@ class Teachers:
     def cost_of(self, keys: Iterable[str]) -> int:
         """Return what all attempts at these requests cost together, in micro-dollars."""
         return self._ledger.cost_of(keys)
+
+    def _fill(self, questions: list[Question]) -> None:
+        """Have shards ask what the ledger does not know yet; `stream` then finds it there.
+
+        Questions that go to several teachers or to judges are left to `stream`.
+        """
+        if self._router.window or self._routing.judges or self._routing.mode != "fixed":
+            return
+        numbered = list(enumerate(questions))
+        routes = self._router.decide(numbered)
+        known = self._recall(numbered, routes)
+        for name, voice in self._voices.items():
+            todo = [q for (n, q), route in zip(numbered, routes, strict=True) if n not in known and route == (name,)]
+            if not todo:
+                continue
+            worst = max(voice.price.worst_case(voice.body(question)) for question in todo)
+            settings = {
+                "teacher": voice.teacher.model_dump(mode="json"),
+                "name": name,
+                "sending": self._sending.model_copy(update={"shards": 1}).model_dump(mode="json"),
+                "least_micro_usd": 2 * worst,
+            }
+            with closing(Coordinator(self._ledger.path.parent, self._stage, self._sending)) as coordinator:
+                coordinator.fill(map(line_of, todo), settings)
 
     def _todo(
         self, questions: Iterable[Question], ready: dict[int, tuple[Question, Reply]]

@@ -1,0 +1,197 @@
+"""Many processes, or the tasks of a Ray cluster, ask for one stage: each the requests whose key falls to it.
+
+The coordinator writes down what is not in the ledger yet, leases a slice of the budget to every shard, and brings the
+books home whenever one ends. A shard that is killed is started again and goes on where its own ledger stands. Nothing
+is exported here: afterwards everything is in the store's ledger, and the stage reads it as if it had asked itself.
+The store's folder must be on a disk that all workers see. Which shard asks what follows from the requests' keys alone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from newtongue.adapters.llm.leases import lease, leases, merge, release, rest
+from newtongue.adapters.llm.ledger import Ledger
+from newtongue.adapters.llm.questions import Question
+from newtongue.core.errors import BudgetExceeded, ProviderError
+from newtongue.core.teacher import Sending
+
+FOLDER: Final = ".shards"
+WORKER: Final = "newtongue.adapters.llm.shard_worker"
+RESTARTS: Final = 20
+"""How often one shard is started again after it was killed."""
+POLL_SECONDS: Final = 0.05
+PART: Final = 2
+"""A slice is what is left of the budget over the number of shards and this: there is something left for the rest."""
+
+SENT = ("messages", "task", "language", "seed", "sample", "form", "max_tokens", "on_length")
+"""What of a question travels; what is checked in Python is checked, and asked again, by the coordinator."""
+
+
+def line_of(question: Question) -> str:
+    """Return a question as one line of JSON."""
+    return json.dumps({name: getattr(question, name) for name in SENT}, ensure_ascii=False)
+
+
+class Worker(Protocol):
+    """A shard at work."""
+
+    def result(self) -> dict[str, Any] | None:
+        """Return how it ended; None while it works. `{"ended": "done" | "budget" | "error" | "killed"}`."""
+
+    def stop(self) -> None:
+        """End it."""
+
+
+class LocalWorker:
+    """A shard in a process of this machine that dies with its coordinator."""
+
+    def __init__(self, spec: Mapping[str, Any]) -> None:
+        """Start it."""
+        self._out = Path(spec["folder"]) / "result.json"
+        self._out.unlink(missing_ok=True)
+        self.process = subprocess.Popen([sys.executable, "-m", WORKER, json.dumps(spec)], stdin=subprocess.PIPE)
+
+    def result(self) -> dict[str, Any] | None:
+        """Return how it ended; None while it works."""
+        if self.process.poll() is None:
+            return None
+        if self.process.stdin:
+            self.process.stdin.close()
+        if not self._out.is_file():
+            return {"ended": "killed"}
+        return dict(json.loads(self._out.read_text("utf-8")))
+
+    def stop(self) -> None:
+        """Kill it."""
+        self.process.kill()
+        self.process.wait()
+
+
+@dataclass
+class Shard:
+    """One shard as the coordinator sees it.
+
+    Attributes:
+        name: Name of its lease.
+        spec: What its worker is told.
+        worker: Its worker, when one runs.
+        starts: How often one was started.
+        done: Whether everything that falls to it is answered or has failed.
+    """
+
+    name: str
+    spec: dict[str, Any]
+    worker: Worker | None = None
+    starts: int = 0
+    done: bool = False
+
+    @property
+    def book(self) -> Path:
+        """The shard's own ledger."""
+        return Path(self.spec["folder"]) / "ledger.db"
+
+
+class Coordinator:
+    """Runs the shards of one stage."""
+
+    def __init__(self, store: Path, stage: str, sending: Sending) -> None:
+        """Coordinate the shards of `stage`; brings home what an earlier coordinator left behind."""
+        self._stage, self._shards, self._ray = stage, sending.shards, sending.ray
+        self._ledger = Ledger(store / "ledger.db")
+        self._folder = store / FOLDER / stage
+        self._bring_all_home()
+
+    def close(self) -> None:
+        """Bring every book home, remove the shards' folders and close the ledger."""
+        self._bring_all_home()
+        self._ledger.close()
+
+    def fill(self, lines: Iterable[str], settings: Mapping[str, Any]) -> None:
+        """Have everything asked that the lines say; returns when it is in the store's ledger.
+
+        Args:
+            lines: One question each, as `shard_worker` reads it.
+            settings: Teacher, its name and how to send, as `shard_worker` reads them.
+
+        Raises:
+            BudgetExceeded: The money is spent; what was paid is in the ledger.
+            ProviderError: A shard cannot go on.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        questions = self._folder / "questions.jsonl"
+        with open(questions, "w", encoding="utf-8") as to:
+            to.writelines(f"{line}\n" for line in lines)
+        team = [self._shard(number, questions, settings) for number in range(self._shards)]
+        try:
+            self._work(team)
+        finally:
+            for shard in team:
+                if shard.worker:
+                    shard.worker.stop()
+
+    def _shard(self, number: int, questions: Path, settings: Mapping[str, Any]) -> Shard:
+        folder = self._folder / f"{number:03d}"
+        folder.mkdir(exist_ok=True)
+        spec = {"number": number, "shards": self._shards, "folder": str(folder), "questions": str(questions)}
+        return Shard(f"{self._stage}/{number:03d}", {**spec, "stage": self._stage, **settings})
+
+    def _work(self, team: list[Shard]) -> None:
+        while not all(shard.done for shard in team):
+            for shard in team:
+                if not shard.done and shard.worker is None:
+                    self._start(shard, team)
+            for shard in team:
+                ended = shard.worker.result() if shard.worker else None
+                if ended:
+                    shard.worker = None
+                    self._take(shard, ended)
+            time.sleep(POLL_SECONDS)
+
+    def _start(self, shard: Shard, team: list[Shard]) -> None:
+        """Give a shard a slice and start it; one that cannot have a slice waits for what others give back."""
+        try:
+            cap = lease(self._ledger, self._stage, shard.name, self._slice(shard))
+        except BudgetExceeded:
+            if not any(other.worker for other in team):
+                raise
+            return
+        Ledger(shard.book, cap).close()
+        shard.starts += 1
+        shard.worker = start_on_ray(shard.spec) if self._ray else LocalWorker(shard.spec)
+
+    def _slice(self, shard: Shard) -> int:
+        left = max(0, (self._ledger.cap() or 0) - self._ledger.spent())
+        return max(int(shard.spec["least_micro_usd"]), left // (self._shards * PART)) if self._ledger.cap() else 0
+
+    def _take(self, shard: Shard, ended: Mapping[str, Any]) -> None:
+        """Bring a shard's books home and see whether it goes on."""
+        merge(self._ledger, shard.name, shard.book)
+        rest(self._ledger, shard.name)
+        shard.done = ended["ended"] == "done"
+        if ended["ended"] == "error" or (ended["ended"] == "killed" and shard.starts > RESTARTS):
+            why = ended.get("problem", f"its process was killed {shard.starts} times")
+            raise ProviderError(
+                why, place=f"shard {shard.name}", fix="run the same command again; what was paid is kept"
+            )
+
+    def _bring_all_home(self) -> None:
+        for name in leases(self._ledger, self._stage):
+            merge(self._ledger, name, self._folder / name.rpartition("/")[2] / "ledger.db")
+            release(self._ledger, name)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def start_on_ray(spec: Mapping[str, Any]) -> Worker:
+    """Start a shard as a task of a Ray cluster: the one `RAY_ADDRESS` names, else one on this machine."""
+    from newtongue.adapters.llm.ray_tasks import RayWorker
+
+    return RayWorker(spec)
