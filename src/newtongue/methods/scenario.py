@@ -51,6 +51,7 @@ class Scenario:
         requests_per_second: Above this rate of arrival, requests beyond a burst of one second get a 429; 0 is no limit.
         price: Micro-dollars per (prompt, answer) token that the meter bills.
         strengths: Model -> share of its answers that are good, for tests of routing.
+        language: Tag of the language whose wrong answers (`LANGUAGE`) are shipped.
     """
 
     seed: int = 0
@@ -63,6 +64,7 @@ class Scenario:
     requests_per_second: float = 0.0
     price: tuple[float, float] = (0.0, 0.0)
     strengths: Mapping[str, float] = field(default_factory=dict)
+    language: str = "urd_Arab"
 
     def __post_init__(self) -> None:
         """Refuse faults nobody knows and rates that are none."""

@@ -15,6 +15,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,8 +25,9 @@ from newtongue.core.errors import RecipeError
 from newtongue.core.process import die_with_parent
 from newtongue.methods.odd_answers import odd
 from newtongue.methods.scenario import Scenario, unit
-from newtongue.tools.teacher import DEFAULT_LANGUAGE, SAMPLE, respond
+from newtongue.tools.stand_in import write as stand_in_text
 
+SAMPLE: Final = files("newtongue") / "assets" / "sample"
 QUALITY: Final = re.compile(r"\[quality (\d\.\d\d)\]")
 """Where a model of known strength says how good its answer is, for a judge of known noise to read."""
 JUDGE_NOISE: Final = 0.1
@@ -57,7 +59,7 @@ def make_bed(scenario: Scenario, write: Callable[[dict[str, Any]], str]) -> Bed:
         bed_scenario[0] = new
         bed.behave, bed.latency, bed.price = new.fault, new.latency, Price(*new.price)
         bed.requests_per_second, bed.retry_after_seconds = new.requests_per_second, new.retry_after_seconds
-        bed.odd = lambda fault, text: odd(fault, text, _texts(DEFAULT_LANGUAGE))
+        bed.odd = lambda fault, text: odd(fault, text, _texts(new.language))
 
     bed.control = lambda settings: play(read_scenario(settings))
     play(scenario)
@@ -76,11 +78,6 @@ def answer(scenario: Scenario, body: dict[str, Any], write: Callable[[dict[str, 
         good = unit(f"{scenario.seed}/strength/{name}") < scenario.strengths[str(body["model"])]
         return f"[quality {0.9 if good else 0.2:.2f}] {write(body)}"
     return write(body)
-
-
-def stand_in_text(body: dict[str, Any]) -> str:
-    """Return the stand-in's answer to a request of ours, or a short line that is the request's own."""
-    return str(respond(body)["choices"][0]["message"]["content"])
 
 
 def read_scenario(settings: Mapping[str, Any]) -> Scenario:
@@ -110,7 +107,8 @@ def load_scenario(file: Path) -> Scenario:
 
 @cache
 def _texts(tag: str) -> dict[str, str]:
-    return dict(json.loads((SAMPLE / f"odd.{tag}.json").read_text("utf-8")))
+    file = SAMPLE / f"odd.{tag}.json"
+    return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
 
 
 async def _serve(scenario: Scenario, port: int, ready: Callable[[str], None], write: Callable[..., str]) -> None:
