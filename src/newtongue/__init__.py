@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         run_recipe,
         select,
         synthesise,
+        transform,
+        translate,
     )
     from newtongue.stages.corpus.config import CorpusConfig
     from newtongue.stages.eval.config import EvalConfig
@@ -41,6 +43,8 @@ if TYPE_CHECKING:
     from newtongue.stages.sft.config import SftConfig
     from newtongue.stages.synth.config import SynthConfig
     from newtongue.stages.tokenizer.config import TokenizerConfig
+    from newtongue.stages.transform.config import TransformConfig
+    from newtongue.stages.translate.config import TranslateConfig
 
 __all__ = [
     "BudgetExceeded",
@@ -58,6 +62,8 @@ __all__ = [
     "SftConfig",
     "SynthConfig",
     "TokenizerConfig",
+    "TransformConfig",
+    "TranslateConfig",
     "compare",
     "curate",
     "evaluate",
@@ -71,6 +77,8 @@ __all__ = [
     "select",
     "sweep",
     "synthesise",
+    "transform",
+    "translate",
 ]
 
 

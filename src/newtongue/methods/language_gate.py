@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from newtongue.core.language import LanguageCard
 from newtongue.methods.scripts import count_letters, script_fraction
 from newtongue.methods.words import words
 
@@ -69,6 +70,25 @@ class Profile:
     foreign_characters: str = ""
     stop_words: Sequence[str] = ()
     neighbour_words: Sequence[str] = ()
+
+
+def make_profile(card: LanguageCard, neighbours: Sequence[LanguageCard]) -> Profile:
+    """Return the profile of a language.
+
+    Args:
+        card: Its card.
+        neighbours: Cards of the languages it is mixed up with.
+    """
+    foreign = {word for other in neighbours for word in other.stop_words}
+    return Profile(
+        script_ranges=card.script_ranges,
+        code=card.lid,
+        confusables=[other.lid for other in neighbours if other.lid],
+        lead_characters=card.lead_characters,
+        foreign_characters=card.foreign_characters,
+        stop_words=sorted(set(card.stop_words) - foreign),
+        neighbour_words=sorted(foreign - set(card.stop_words)),
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from newtongue.stages.sft.config import SftConfig
     from newtongue.stages.synth.config import SynthConfig
     from newtongue.stages.tokenizer.config import TokenizerConfig
+    from newtongue.stages.transform.config import TransformConfig
+    from newtongue.stages.translate.config import TranslateConfig
 
 
 def curate(config: CorpusConfig, *, out: str | Path) -> Path:
@@ -45,6 +47,16 @@ def pretrain(config: PretrainConfig, *, out: str | Path) -> Path:
 def synthesise(config: SynthConfig, *, out: str | Path) -> Path:
     """Let a teacher write instruction data; return the folder of the Conversations."""
     return runner.run_stage("synth", config, Path(out))
+
+
+def translate(config: TranslateConfig, *, out: str | Path) -> Path:
+    """Translate rows, structure and protected parts kept; return the folder of the rows."""
+    return runner.run_stage("translate", config, Path(out))
+
+
+def transform(config: TransformConfig, *, out: str | Path) -> Path:
+    """Write rows in another script, or mix another language into them; return the folder of the rows."""
+    return runner.run_stage("transform", config, Path(out))
 
 
 def select(config: SelectConfig, *, out: str | Path) -> Path:

@@ -6,14 +6,21 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
+from random import Random
 from typing import Any, Final
 
+from newtongue.adapters.languages import load_card, shipped_tags
 from newtongue.adapters.prompts import load_prompts, prompt_languages
+from newtongue.methods import invented
+from newtongue.methods.prompts import read
 from newtongue.methods.self_instruct import read_ask
 from newtongue.methods.stand_in import random_of, write_answer
+from newtongue.methods.stand_in_kinds import sentences
+from newtongue.methods.stand_in_translation import toy_translation
 
 DEFAULT_LANGUAGE: Final = "urd_Arab"
 """Language whose sentence answers a prompt that is not one of ours."""
+ENGLISH: Final = "eng_Latn"
 SAMPLE = files("newtongue") / "assets" / "sample"
 
 
@@ -21,13 +28,55 @@ def write(body: Mapping[str, Any]) -> str:
     """Return the text of the answer to one chat request.
 
     Raises:
-        ValueError: There are no shipped wordings for the language asked for.
+        ValueError: The stand-in cannot write in the language asked for.
     """
     prompt = body["messages"][-1]["content"]
     for tag in prompt_languages("structured"):
         if ask := read_ask(prompt, load_prompts("structured", tag)):
             return write_answer(ask, random_of(body), *_wordings(ask.tag))
+    for tag in prompt_languages("translate"):
+        if slots := read(load_prompts("translate", tag)["document"], prompt):
+            return translation(slots["text"], slots["source"], slots["target"], random_of(body))
+        if read(load_prompts("translate", tag)["quality"], prompt):
+            return "90"
     return str(_wordings(DEFAULT_LANGUAGE)[0]["fallback"])
+
+
+def translation(text: str, source: str, target: str, rng: Random) -> str:
+    """Return a toy translation; languages by their names."""
+    tag = tag_of(target)
+    return toy_translation(text, tag_of(source), tag, fluent(tag), rng)
+
+
+@cache
+def fluent(tag: str) -> tuple[str, ...]:
+    """Return sentences in a language, from the shipped sample; the invented one translates the English ones.
+
+    Raises:
+        ValueError: There is no sample of that language.
+    """
+    if tag == invented.TAG:
+        return tuple(invented.from_english(sentence) for sentence in fluent(ENGLISH))
+    file = SAMPLE / f"{tag}.jsonl"
+    if not file.is_file():
+        raise ValueError(f"the offline teacher has no sentences in {tag}")
+    marks = load_card(tag).sentence_marks
+    rows = (json.loads(line) for line in file.read_text("utf-8").splitlines())
+    return tuple(s for row in rows for s in sentences(row["text"], marks) if 4 <= len(s.split()) <= 20)
+
+
+@cache
+def tag_of(name: str) -> str:
+    """Return the tag of a language by its English or own name.
+
+    Raises:
+        ValueError: No shipped card has that name.
+    """
+    for tag in (*shipped_tags(), invented.TAG):
+        card = load_card(tag)
+        if name in (card.name, card.autonym, tag):
+            return tag
+    raise ValueError(f"the offline teacher does not know the language `{name}`")
 
 
 def languages() -> list[str]:

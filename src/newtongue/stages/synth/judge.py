@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card
 from newtongue.methods.arithmetic import chain_problem
-from newtongue.methods.language_gate import Profile, Verdict, judge_answer, judge_language
+from newtongue.methods.language_gate import Profile, Verdict, judge_answer, judge_language, make_profile
 from newtongue.methods.self_instruct import Item
 from newtongue.methods.similarity import Pool, material_of, similarity_words
 from newtongue.stages.synth.config import SynthConfig
@@ -45,17 +45,7 @@ class Judgement:
 def profile_of(tag: str) -> Profile:
     """Return what the language gate needs to know of a language."""
     card = load_card(tag)
-    neighbours = [load_card(other) for other in card.confusables]
-    foreign = {word for other in neighbours for word in other.stop_words}
-    return Profile(
-        card.script_ranges,
-        card.lid,
-        [other.lid for other in neighbours if other.lid],
-        lead_characters=card.lead_characters,
-        foreign_characters=card.foreign_characters,
-        stop_words=sorted(set(card.stop_words) - foreign),
-        neighbour_words=sorted(foreign - set(card.stop_words)),
-    )
+    return make_profile(card, [load_card(other) for other in card.confusables])
 
 
 class Judge:

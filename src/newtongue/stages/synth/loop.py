@@ -12,12 +12,13 @@ from typing import Any
 
 from newtongue.adapters.llm.questions import Question, Reply
 from newtongue.core.rows import Conversation, Message
+from newtongue.methods.licences import combine_licences
 from newtongue.methods.rounds import REQUESTS_PER_ROUND, Cell, draw, largest_remainder, make_cells, plan_round
 from newtongue.methods.self_instruct import Ask, Item
 from newtongue.stages.synth.books import Books
 from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.judge import Judge, Judgement
-from newtongue.stages.synth.material import Grounding, Material, Seed, combine_licences
+from newtongue.stages.synth.material import Grounding, Material, Seed
 from newtongue.stages.synth.styles import style_of
 
 

@@ -16,6 +16,7 @@ from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Document
+from newtongue.methods.licences import combine_licences
 from newtongue.methods.rounds import split_seeds
 from newtongue.methods.splitting import SALT, group_key
 from newtongue.stages.synth.config import SynthConfig
@@ -201,17 +202,6 @@ def shorten(text: str, characters: int) -> str:
         if cut > 0:
             return text[:cut]
     return text[:characters]
-
-
-def combine_licences(licences: Iterable[str]) -> str:
-    """Return the licence of something made from things under these licences; `unknown` when one is.
-
-    Example:
-        >>> combine_licences(["MIT", "CC-BY-4.0", "MIT"])
-        'CC-BY-4.0 AND MIT'
-    """
-    distinct = sorted(set(licences))
-    return "unknown" if "unknown" in distinct else " AND ".join(distinct)
 
 
 def _group(document: Document) -> str:

@@ -1,13 +1,103 @@
-"""Settings of the `translate` stage, which is announced and not there yet."""
+"""Settings of the `translate` stage."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Literal, Self
 
-from newtongue.core.config import StageConfig
+from pydantic import Field, model_validator
+
+from newtongue.core.config import RowsRef, Settings, StageConfig, operational
+from newtongue.core.teacher import Teacher
+
+
+class Checks(Settings):
+    """What a translated piece must fulfil; protected parts, numbers, lines and list marks must always be kept."""
+
+    min_length_fraction: float = Field(0.3, ge=0)
+    """Shortest translation as a share of its source, in characters."""
+    max_length_fraction: float = Field(3.0, gt=0)
+    """Longest translation as a share of its source, in characters."""
+    language: bool = True
+    """Whether a translation the language gate calls wrong is refused."""
+    reasks: int = Field(1, ge=0, le=3)
+    """How often the translator is told what is wrong and asked again."""
+
+
+class RoundTrip(Settings):
+    """Translate some rows back and compare."""
+
+    fraction: float = Field(0.1, ge=0, le=1)
+    """Share of rows translated back, drawn evenly."""
+    min_chrf: float = Field(30.0, ge=0, le=100)
+    """Rows whose way back scores less (chrF against their source, 0 to 100) are refused."""
+
+
+class Quality(Settings):
+    """A model that estimates the quality of a translation without a reference."""
+
+    teacher: Teacher
+    """Who judges."""
+    min_score: float = Field(50.0, ge=0, le=100)
+    """Rows with a lower score are refused; an unreadable score counts as 0."""
 
 
 class TranslateConfig(StageConfig):
-    """Not there yet: a recipe that names this stage is refused before any work."""
+    """Translate documents, conversations, preferences or benchmark items, structure and protected parts kept.
 
-    MAKES: ClassVar[str] = "Conversations"
+    Every row keeps its side, group and licence terms, so translations of one text never stand on both sides.
+    """
+
+    MAKES: ClassVar[str] = "Corpus"
+
+    data: RowsRef
+    """What to translate."""
+    makes_kind: Literal["Corpus", "Conversations", "Preferences", "Suite"] = "Corpus"
+    """Kind of the rows; `Suite` takes any file of rows and translates `item_columns`."""
+    source: str
+    """Tag of the language they are in; rows that state another are refused."""
+    language: str
+    """Tag of the language to translate into."""
+    teacher: Teacher
+    """Who translates: any chat endpoint, or a translation model behind one (with `template`)."""
+    template: str | None = Field(None, pattern=r"\{text\}")
+    """What to send instead of a prompt, for translation models: `{text}`, `<2ur> {text}`."""
+    unit: Literal["document", "sentence"] = "document"
+    """`document` sends paragraphs together, for chat models; `sentence` single sentences, for translation models."""
+    max_piece_characters: int = Field(2000, ge=50)
+    """Paragraphs are sent together up to this length."""
+    prompt_language: Literal["english", "target"] = "english"
+    """Whether prompts are in English or, where they are shipped, in the language translated into."""
+    item_columns: list[str] = Field(default_factory=list)
+    """With `Suite`: columns to translate, texts or lists of texts; all others are copied."""
+    roles: list[Literal["system", "user", "assistant"]] = Field(default_factory=lambda: ["system", "user", "assistant"])
+    """With conversations: whose turns are translated; the others stay."""
+    rows: int | None = Field(None, ge=1)
+    """Only so many rows, the first ones; null takes all."""
+    checks: Checks = Checks()
+    """What every piece must fulfil."""
+    round_trip: RoundTrip = RoundTrip()
+    """Translating back."""
+    quality: Quality | None = None
+    """A judge of quality; null has none."""
+    seed: int = 0
+    """Seed of requests and of the rows drawn for the way back."""
+    concurrency: int = operational(8, ge=1)
+    """Requests in flight at most."""
+    timeout_seconds: float = operational(120.0, gt=0)
+    """Time after which a request is tried again, seconds."""
+    max_attempts: int = operational(5, ge=1)
+    """Attempts per request and run, the first included."""
+
+    def makes(self) -> str:
+        """Return the kind of the rows."""
+        return self.makes_kind
+
+    @model_validator(mode="after")
+    def _item_columns(self) -> Self:
+        if (self.makes_kind == "Suite") != bool(self.item_columns):
+            raise ValueError("`item_columns` goes with `makes_kind: Suite`, and only with it")
+        return self
+
+    def rehearsal(self) -> Self:
+        """Translate a hundred rows."""
+        return self.model_copy(update={"rows": min(self.rows or 100, 100)})

@@ -1,0 +1,185 @@
+"""Translate the texts of one window of rows: pieces out, checked pieces back, some of them there and back again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from hashlib import blake2b
+from itertools import islice
+from typing import Any, Final
+
+from newtongue.adapters.identification import identify
+from newtongue.adapters.languages import load_card
+from newtongue.adapters.llm.questions import Objection, Question, Reply
+from newtongue.adapters.llm.teachers import Teachers
+from newtongue.adapters.prompts import FALLBACK, load_prompts
+from newtongue.methods.chrf import chrf
+from newtongue.methods.language_gate import judge_language, make_profile
+from newtongue.methods.prompts import fill
+from newtongue.methods.protection import protect, restore
+from newtongue.methods.translation import cut, join, problem
+from newtongue.stages.translate.config import TranslateConfig
+from newtongue.stages.translate.rows import Job
+
+TRANSLATOR, JUDGE = "translator", "judge"
+"""Names of the two that are asked."""
+_SCORE: Final = re.compile(r"\d{1,3}(?:\.\d+)?")
+
+
+@dataclass(slots=True)
+class Result:
+    """What became of one row.
+
+    Attributes:
+        job: The row.
+        texts: Its translations; None when there are none to be used.
+        reason: Why it was refused, a short stable phrase, or "".
+        note: More about it.
+        chrf: Score of the way back, where it was gone.
+    """
+
+    job: Job
+    texts: list[str] | None = None
+    reason: str = ""
+    note: str = ""
+    chrf: float | None = None
+
+
+@dataclass(slots=True)
+class Desk:
+    """Asks the translator and counts.
+
+    Attributes:
+        config: Settings of the stage.
+        teachers: Who is asked.
+        keys: Keys of all requests.
+        questions: Questions asked.
+        stand_in: Whether the offline stand-in answered.
+    """
+
+    config: TranslateConfig
+    teachers: Teachers
+    keys: list[str] = field(default_factory=list)
+    questions: int = 0
+    stand_in: bool = False
+
+    def translate(self, jobs: Sequence[Job]) -> list[Result]:
+        """Return what became of each row, in order."""
+        config = self.config
+        results = [Result(job) for job in jobs]
+        self._there(results, config.source, config.language)
+        drawn = [result for result in results if result.texts is not None and self._is_drawn(result.job.id)]
+        back = [Result(Job(result.job.id, result.texts or [], result.job.row)) for result in drawn]
+        self._there(back, config.language, config.source)
+        for result, returned in zip(drawn, back, strict=True):
+            way_back = " ".join(returned.texts or [])
+            result.chrf = chrf(way_back, " ".join(result.job.texts))
+            if result.chrf < config.round_trip.min_chrf:
+                _refuse(result, "lost on the way back", f"chrF {result.chrf:.1f}")
+        self._judge([result for result in results if result.texts is not None])
+        return results
+
+    def _there(self, results: Sequence[Result], source: str, target: str) -> None:
+        """Fill in the translations of every result, or the reason why there are none."""
+        marks = load_card(source).sentence_marks
+        parts = [
+            [cut(text, self.config.unit, self.config.max_piece_characters, marks) for text in result.job.texts]
+            for result in results
+        ]
+        sent = [p.text for texts in parts for pieces in texts for p in pieces if not p.kept]
+        replies = iter(self._ask([self._question(text, source, target) for text in sent]))
+        for result, texts in zip(results, parts, strict=True):
+            done = [self._joined(pieces, replies, result) for pieces in texts]
+            result.texts = None if result.reason else done
+
+    def _joined(self, pieces: Sequence[Any], replies: Iterator[Reply], result: Result) -> str:
+        wanted = [piece for piece in pieces if not piece.kept]
+        answers = list(islice(replies, len(wanted)))
+        for piece, reply in zip(wanted, answers, strict=True):
+            if reply.state != "answered":
+                _refuse(result, reply.why if reply.state == "rejected" else f"refused: {reply.why}", piece.text[:200])
+                return ""
+        texts = [_restored(p.text, reply.text) or "" for p, reply in zip(wanted, answers, strict=True)]
+        return join(pieces, texts)
+
+    def _question(self, text: str, source: str, target: str) -> Question:
+        config = self.config
+        names = {"source": _name(source, config), "target": _name(target, config)}
+        texts = load_prompts("translate", config.language if config.prompt_language == "target" else FALLBACK)
+        marked, _ = protect(text)
+        if config.template:
+            prompt = config.template.replace("{text}", marked)
+        else:
+            prompt = fill(texts["document"], {**names, "text": marked})
+        return Question(
+            messages=[{"role": "user", "content": prompt}],
+            task=TRANSLATOR,
+            language=target,
+            seed=_seed(config.seed, text),
+            check=partial(self._objection, text, target, "" if config.template else texts["again"], names),
+            reasks=0 if config.template else config.checks.reasks,
+        )
+
+    def _objection(self, text: str, target: str, again: str, names: dict[str, str], *said: Any) -> Objection | None:
+        """Return what is wrong with a translated piece; pure."""
+        checks, answer = self.config.checks, _restored(text, said[0])
+        reason = "protected parts changed"
+        if answer is not None:
+            reason = problem(text, answer, checks.min_length_fraction, checks.max_length_fraction)
+        if not reason and checks.language and answer:
+            card = load_card(target)
+            profile = make_profile(card, [load_card(tag) for tag in card.confusables])
+            verdict = judge_language(protect(answer)[0], profile, identify)
+            reason = f"translation: {verdict.reason}" if verdict.outcome == "wrong" else ""
+        return Objection(reason, fill(again, {**names, "reason": reason})) if reason else None
+
+    def _judge(self, results: Sequence[Result]) -> None:
+        """Refuse what the judge of quality scores too low."""
+        config, texts = self.config, load_prompts("translate")
+        if not config.quality:
+            return
+        names = {"source": _name(config.source, config), "target": _name(config.language, config)}
+        prompts = [
+            fill(texts["quality"], {**names, "text": "\n".join(r.job.texts), "translation": "\n".join(r.texts or [])})
+            for r in results
+        ]
+        questions = [Question([{"role": "user", "content": text}], task=JUDGE, seed=config.seed) for text in prompts]
+        for result, reply in zip(results, self._ask(questions), strict=True):
+            found = _SCORE.search(reply.text)
+            score = float(found[0]) if found else 0.0
+            if score < config.quality.min_score:
+                _refuse(result, "quality too low", f"score {score:g}")
+
+    def _ask(self, questions: Sequence[Question]) -> list[Reply]:
+        replies = self.teachers.ask(questions)
+        self.questions += len(replies)
+        for reply in replies:
+            self.keys += reply.keys
+            self.stand_in |= bool(reply.completion and reply.completion.stand_in)
+        return replies
+
+    def _is_drawn(self, name: str) -> bool:
+        return _seed(self.config.seed, f"back/{name}") < self.config.round_trip.fraction * 2**31
+
+
+def _restored(source: str, answer: str) -> str | None:
+    """Return a translation with its protected parts back, and the white space around it as in the source."""
+    inner = restore(answer.strip(), protect(source)[1])
+    if inner is None:
+        return None
+    return source[: len(source) - len(source.lstrip())] + inner + source[len(source.rstrip()) :]
+
+
+def _refuse(result: Result, reason: str, note: str) -> None:
+    result.texts, result.reason, result.note = None, reason, note
+
+
+def _name(tag: str, config: TranslateConfig) -> str:
+    card = load_card(tag)
+    return (card.autonym if config.prompt_language == "target" else "") or card.name
+
+
+def _seed(seed: int, text: str) -> int:
+    return int.from_bytes(blake2b(f"{seed}/{text}".encode(), digest_size=4).digest(), "big") >> 1

@@ -1,0 +1,55 @@
+"""What `translate` will take.
+
+Tokens are the source's bytes over bytes per token, once as prompt and, by the growth of text in the new language, as
+answer; rows translated back and judged cost the same again. Time is requests times the answering time over
+`concurrency`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from newtongue.core.budget import Counts, Estimate, Machine
+from newtongue.stages.translate.config import TranslateConfig
+
+BYTES_PER_TOKEN = 4.0
+"""Of the source text."""
+ANSWER_TOKENS_PER_SOURCE_TOKEN = (1.0, 2.0, 4.0)
+"""The new language costs the teacher more tokens: good, likely, bad."""
+PROMPT_TOKENS = 90
+"""Tokens of a prompt around its text."""
+SECONDS_PER_REQUEST = {"offline": (0.003, 0.005, 0.02), "remote": (1.0, 5.0, 20.0)}
+"""From sending to the whole answer."""
+BYTES_PER_CHARACTER = 1.2
+"""Of the source text; decides how many pieces there are."""
+GROWTH = 1.8
+"""Bytes of the translation per byte of the source, for scripts of two and three bytes a letter."""
+
+
+def estimate(config: TranslateConfig, counts: Mapping[str, Counts], machine: Machine) -> Estimate:
+    """Return time, dollars and the size of the translated set."""
+    given = counts[str(config.data)]
+    rows = min(given.documents, config.rows or given.documents)
+    size = given.utf8_bytes * rows / max(1, given.documents)
+    length = config.max_piece_characters if config.unit == "document" else 100
+    pieces = max(rows, size / (BYTES_PER_CHARACTER * length))
+    tokens = size / BYTES_PER_TOKEN
+    times = 1 + config.round_trip.fraction
+    prices = config.teacher.prices
+    low, likely, high = (
+        times * (prices[0] * (tokens + PROMPT_TOKENS * pieces) + prices[1] * tokens * grown) / 1e6
+        for grown in ANSWER_TOKENS_PER_SOURCE_TOKEN
+    )
+    if config.quality:
+        judged = config.quality.teacher.prices[0] * (3 * tokens + PROMPT_TOKENS * pieces) / 1e6
+        low, likely, high = low + judged, likely + judged, high + judged
+    latency = SECONDS_PER_REQUEST["offline" if config.teacher.serve else "remote"]
+    fast, usual, slow = (1.5 + times * pieces * each / config.concurrency for each in latency)
+    return Estimate(
+        seconds=(fast, usual, slow),
+        usd=(low, likely, high),
+        tokens=int(times * tokens * 3),
+        memory_gb=0.3,
+        disk_gb=4e-9 * size,
+        makes=Counts(documents=rows, utf8_bytes=int(size * GROWTH)),
+    )

@@ -1,0 +1,131 @@
+"""Translate rows window by window: read, ask, check, write; what does not hold is kept with its reason."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+
+from newtongue.adapters.llm.teachers import open_teachers
+from newtongue.adapters.tables import Reject, RejectWriter
+from newtongue.core.budget import MICRO
+from newtongue.core.context import Context, Outcome
+from newtongue.core.errors import DataError
+from newtongue.core.rows import Conversation, Document, Preference
+from newtongue.core.teacher import Routing, Sending
+from newtongue.stages.translate.config import TranslateConfig
+from newtongue.stages.translate.desk import JUDGE, TRANSLATOR, Desk
+from newtongue.stages.translate.rows import Row, read_jobs, translated, write_translated
+
+STAGE = "translate"
+ROWS_PER_WINDOW = 256
+"""Rows translated before the next are read; a matter of memory only."""
+STAND_IN = (
+    "**The translator was the offline stand-in.** It knows an invented language and the sample's own sentences; for "
+    "anything else its words are placeholders. The rows show that the pipeline works and nothing more."
+)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts of one run, filled while rows are written."""
+
+    rows: Counter[str] = field(default_factory=Counter)
+    licences: Counter[str] = field(default_factory=Counter)
+    scores: list[float] = field(default_factory=list)
+    utf8_bytes: int = 0
+    total: int = 0
+
+
+def translate(config: TranslateConfig, context: Context) -> Outcome:
+    """Translate rows of one language into another.
+
+    Raises:
+        BudgetExceeded: The money is spent; what was paid is kept and the same call goes on.
+        ProviderError: The translator cannot be used.
+        DataError: A row is in another language than stated, or no translation could be used.
+    """
+    asked = {TRANSLATOR: config.teacher, **({JUDGE: config.quality.teacher} if config.quality else {})}
+    routing = Routing(by_task={name: name for name in asked})
+    sending = Sending(
+        concurrency=config.concurrency, timeout_seconds=config.timeout_seconds, max_attempts=config.max_attempts
+    )
+    tally = Tally()
+    with (
+        open_teachers(asked, context.store, STAGE, routing=routing, sending=sending) as teachers,
+        RejectWriter(context.payload / "rejected.jsonl") as rejects,
+    ):
+        desk = Desk(config, teachers)
+        write_translated(config, context.payload, _rows(config, context, desk, tally, rejects))
+        spent = teachers.cost_of(desk.keys) / MICRO
+    if not tally.rows.total():
+        reasons = ", ".join(f"{reason} {n:,}" for reason, n in rejects.counts.most_common(3))
+        raise DataError(f"no row could be translated: {reasons or 'there are none'}", place=STAGE)
+    counts = _counts(tally, desk, rejects.counts)
+    context.journal("translated", **counts)
+    return Outcome(
+        counts=counts,
+        metrics=_metrics(tally),
+        licences=dict(sorted(tally.licences.items())),
+        languages=[config.language],
+        card=_card(config, tally, desk, rejects.counts),
+        costs={"usd": spent},
+    )
+
+
+def _rows(config: TranslateConfig, context: Context, desk: Desk, tally: Tally, rejects: RejectWriter) -> Iterator[Row]:
+    """Yield the translated rows, counting them; the others go to `rejects`."""
+    jobs = read_jobs(config, context[config.data])
+    while window := list(islice(jobs, ROWS_PER_WINDOW)):
+        for result in desk.translate(window):
+            tally.total += 1
+            if result.chrf is not None:
+                tally.scores.append(result.chrf)
+            if result.texts is None:
+                content = json.dumps({"texts": list(result.job.texts), "note": result.note}, ensure_ascii=False)
+                rejects.add(Reject(result.job.id, result.reason, content[:2000]))
+                continue
+            row = translated(config, result.job, result.texts)
+            tally.rows[row.split if isinstance(row, Document | Conversation | Preference) else "items"] += 1
+            tally.licences[config.teacher.license if isinstance(row, dict) else row.license] += 1
+            tally.utf8_bytes += sum(len(text.encode()) for text in result.texts)
+            yield row
+        context.progress(tally.total, config.rows, "rows", note=f"{desk.questions} requests")
+
+
+def _counts(tally: Tally, desk: Desk, reasons: Counter[str]) -> dict[str, int]:
+    return {
+        "documents": tally.rows.total(),
+        "utf8_bytes": tally.utf8_bytes,
+        **{split: tally.rows[split] for split in sorted(tally.rows)},
+        "requests": desk.questions,
+        "received": tally.total,
+        "rejected": reasons.total(),
+        "round_trips": len(tally.scores),
+        **{f"rejected: {reason}": reasons[reason] for reason in sorted(reasons)},
+    }
+
+
+def _metrics(tally: Tally) -> dict[str, float]:
+    metrics = {"accepted_fraction": round(tally.rows.total() / max(1, tally.total), 6)}
+    if tally.scores:
+        metrics["round_trip_chrf"] = round(sum(tally.scores) / len(tally.scores), 4)
+    return metrics
+
+
+def _card(config: TranslateConfig, tally: Tally, desk: Desk, reasons: Counter[str]) -> Sequence[str]:
+    said = ", ".join(f"{reason} {number:,}" for reason, number in reasons.most_common(5)) or "none"
+    done = (
+        f"{tally.rows.total():,} rows translated from {config.source} into {config.language} by "
+        f"`{config.teacher.model}`. Machine-translated; no human reviewed it. Protected parts, numbers and structure "
+        "are those of the source."
+    )
+    parts = [done, f"Rejected rows are kept in rejected.jsonl: {said}."]
+    if tally.scores:
+        mean = sum(tally.scores) / len(tally.scores)
+        parts.append(f"{len(tally.scores):,} rows were translated back: chrF {mean:.1f} against their source.")
+    if desk.stand_in:
+        parts.insert(1, STAND_IN)
+    return parts
