@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
@@ -12,11 +13,13 @@ from typing import Any, Final
 from newtongue.adapters.languages import load_card, shipped_tags
 from newtongue.adapters.prompts import load_prompts, prompt_languages
 from newtongue.methods import invented
-from newtongue.methods.prompts import read
-from newtongue.methods.self_instruct import read_ask
-from newtongue.methods.stand_in import random_of, write_answer
+from newtongue.methods.prompts import fill, read
+from newtongue.methods.self_instruct import Ask, read_ask
+from newtongue.methods.stand_in import random_of, write_answer, write_tasks
+from newtongue.methods.stand_in_generators import PROMPTS, say
 from newtongue.methods.stand_in_kinds import sentences
 from newtongue.methods.stand_in_translation import toy_translation
+from newtongue.methods.task_blocks import parse_blocks, write_blocks
 
 DEFAULT_LANGUAGE: Final = "urd_Arab"
 """Language whose sentence answers a prompt that is not one of ours."""
@@ -39,7 +42,47 @@ def write(body: Mapping[str, Any]) -> str:
             return translation(slots["text"], slots["source"], slots["target"], random_of(body))
         if read(load_prompts("translate", tag)["quality"], prompt):
             return "90"
-    return str(_wordings(DEFAULT_LANGUAGE)[0]["fallback"])
+    return _generated(prompt, body) or _blocks(prompt, body) or str(_wordings(DEFAULT_LANGUAGE)[0]["fallback"])
+
+
+def _generated(prompt: str, body: Mapping[str, Any]) -> str:
+    """Return what it says to a prompt of the generators that work row by row, or ""."""
+    for generator, names in PROMPTS.items():
+        for tag in prompt_languages(generator):
+            for name in names:
+                if slots := read(load_prompts(generator, tag)[name], prompt):
+                    return say(f"{generator}.{name}", slots, fluent(tag_of(slots["language"])), random_of(body))
+    return ""
+
+
+def _blocks(prompt: str, body: Mapping[str, Any]) -> str:
+    """Return blocks of tasks for a prompt of Alif or Alpaca, or ""."""
+    for mode in ("alif", "alpaca"):
+        for tag in prompt_languages(mode):
+            texts = load_prompts(mode, tag)
+            if slots := read(texts["frame"], prompt):
+                return _tasks(slots, texts["tasks"], random_of(body))
+    return ""
+
+
+def _tasks(slots: Mapping[str, str], rules: Mapping[str, str], rng: Random) -> str:
+    """Return tasks of the type a prompt is for, made from sentences of the sample; the open label begins the first."""
+    given = {fill(rule.strip(), {"language": slots["language"]}): task for task, rule in rules.items()}
+    tag = tag_of(slots["language"])
+    data, wordings = _wordings(tag)
+    exemplars = [
+        {"instruction": item.instruction, "input": "", "output": item.output}
+        for item in parse_blocks(slots["blocks"].removeprefix("###\n"), cut_off=False)
+    ]
+    task = given.get(slots["rules"], "qa")
+    texts = [(tag, " ".join(rng.sample(list(fluent(tag)), 12)))]
+    ask = Ask(task, slots["language"], tag, int(slots["count"]), sys.maxsize, exemplars, (), texts)
+    made = [
+        {"instruction": f"{one['instruction']}\n{one['input']}".strip(), "output": one["output"]}
+        for one in write_tasks(ask, rng, data, wordings)
+    ]
+    number = int(slots["next"])
+    return write_blocks(made, first=number).removeprefix(f"###\n{number}. Instruction:")
 
 
 def translation(text: str, source: str, target: str, rng: Random) -> str:

@@ -46,12 +46,12 @@ class Books:
     models: set[str] = field(default_factory=set)
     fidelity: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def meet(self, reply: Reply) -> Completion | None:
-        """Note who answered; return the answer, or None (and a failed row) when there is none to be used."""
+    def meet(self, reply: Reply, *, count: bool = True) -> Completion | None:
+        """Note who answered; return the answer, or None (and, by `count`, a failed row) when there is none."""
         self.keys += reply.keys
         if reply.completion is None or reply.state != "answered":
-            self.received += 1
-            self.failed.append(Reject(f"request {reply.key}", f"refused: {reply.why}"))
+            if count:
+                self.refuse(reply)
             return None
         self.stand_in |= reply.completion.stand_in
         self.models.add(reply.completion.model)
@@ -68,6 +68,11 @@ class Books:
         self.received += 1
         text = json.dumps(content, ensure_ascii=False)
         self.rejected.append(Reject(f"request {name}", reason, text[:KEPT_CHARACTERS]))
+
+    def refuse(self, reply: Reply) -> None:
+        """Note a question without an answer that can be used."""
+        self.received += 1
+        self.failed.append(Reject(f"request {reply.key}", f"refused: {reply.why}"))
 
     def tell(self, task: str, outcome: str) -> None:
         """Count one language verdict of a task: `right`, `unknown` or `wrong`."""

@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from newtongue.core.config import ConversationsRef, CorpusRef, Settings, StageConfig, operational
+from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, Settings, StageConfig, operational
 from newtongue.core.teacher import Teacher
+from newtongue.stages.synth.generators.cross_lingual import CrossLingual
+from newtongue.stages.synth.generators.evolve import Evolve
+from newtongue.stages.synth.generators.grounded_dialogue import GroundedDialogue
+from newtongue.stages.synth.generators.grounded_qa import GroundedQa
+from newtongue.stages.synth.generators.preference_pairs import PreferencePairs
+from newtongue.stages.synth.generators.reasoning import Reasoning
+from newtongue.stages.synth.generators.respond_native import RespondNative
+from newtongue.stages.synth.generators.reverse import Reverse
+from newtongue.stages.synth.generators.self_distil import SelfDistil
 from newtongue.stages.synth.generators.self_instruct import SelfInstruct
+from newtongue.stages.synth.generators.taco import Taco
+
+Generator = Annotated[
+    SelfInstruct
+    | Evolve
+    | Reverse
+    | GroundedQa
+    | GroundedDialogue
+    | RespondNative
+    | SelfDistil
+    | Taco
+    | CrossLingual
+    | PreferencePairs
+    | Reasoning,
+    Field(discriminator="kind"),
+]
+"""Every generator, told apart by `kind`."""
 
 
 class Prompt(Settings):
@@ -39,14 +65,24 @@ class SynthConfig(StageConfig):
     """Who writes."""
     language: str
     """Tag of the language to write in."""
-    generator: SelfInstruct = SelfInstruct()
+    generator: Generator = SelfInstruct()
     """How rows come about."""
     prompt_language: Literal["english", "target"] = "english"
     """Whether prompts are in English or, where they are shipped, in the language itself."""
     other_language: str = "eng_Latn"
     """The second language of rows that have two (translation, cross-lingual)."""
-    seeds: ConversationsRef
-    """Seed tasks: rows with `task`, `instruction`, `input`, `output`, and `labels` where there are some."""
+    seeds: ConversationsRef | None = None
+    """Seed tasks of `self_instruct`: rows with `task`, `instruction`, `input`, `output`, perhaps `labels`."""
+    instructions: ConversationsRef | None = None
+    """Instructions with answers that the generators start from which need some; `evolve` takes the language's own."""
+    dictionary: FileRef | None = None
+    """Lines of word, tab, translation: for code-switching in `self_distil`."""
+    translator: Teacher | None = None
+    """Who translates inside generators; null asks the teacher."""
+    student: Teacher | None = None
+    """Whose answers `self_distil` and `preference_pairs` take as the student's; null asks the teacher."""
+    judge: Teacher | None = None
+    """Who compares answers in `preference_pairs`; null asks the teacher."""
     documents: CorpusRef | None = None
     """Documents that tasks may be grounded on; only the training side is read."""
     translations: CorpusRef | None = None
@@ -73,6 +109,25 @@ class SynthConfig(StageConfig):
     """Time after which a request is tried again, seconds."""
     max_attempts: int = operational(5, ge=1)
     """Attempts per request and run, the first included."""
+
+    @model_validator(mode="after")
+    def _has_what_the_generator_needs(self) -> Self:
+        needed = ["seeds"] if isinstance(self.generator, SelfInstruct) else [self.generator.NEEDS]
+        if isinstance(self.generator, SelfDistil) and self.generator.completions:
+            needed.append("documents")
+        for name in needed:
+            if getattr(self, name) is None:
+                raise ValueError(f"the generator `{self.generator.kind}` needs `{name}`")
+        return self
+
+    def makes(self) -> str:
+        """Return the kind of the rows."""
+        return "Preferences" if isinstance(self.generator, PreferencePairs) else self.MAKES
+
+    def asked(self) -> dict[str, Teacher]:
+        """Return everybody who may be asked by role; the teacher stands in for who is not given."""
+        others = {"translator": self.translator, "student": self.student, "judge": self.judge}
+        return {"": self.teacher, **{role: teacher for role, teacher in others.items() if teacher}}
 
     def rehearsal(self) -> Self:
         """Ask for forty rows, enough of them held out that both sides have some."""

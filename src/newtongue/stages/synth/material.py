@@ -20,6 +20,7 @@ from newtongue.methods.licences import combine_licences
 from newtongue.methods.rounds import split_seeds
 from newtongue.methods.splitting import SALT, group_key
 from newtongue.stages.synth.config import SynthConfig
+from newtongue.stages.synth.generators.self_instruct import SelfInstruct
 
 SHOWN = ("instruction", "input", "output", "labels")
 """Columns of a seed that a prompt shows."""
@@ -89,6 +90,8 @@ def gather(config: SynthConfig, context: Context) -> Material:
     """
     material = Material()
     by_task: dict[str, list[Seed]] = {}
+    assert config.seeds
+    assert isinstance(config.generator, SelfInstruct)
     for seed in _seeds(context[config.seeds], merged=config.generator.mode == "alif"):
         by_task.setdefault(seed.task, []).append(seed)
     if config.generator.mode in ("alpaca", "self_instruct"):

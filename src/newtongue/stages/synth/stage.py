@@ -9,15 +9,18 @@ from newtongue.adapters.languages import load_card
 from newtongue.adapters.llm.questions import Reply
 from newtongue.adapters.llm.teachers import open_teachers
 from newtongue.adapters.prompts import FALLBACK, load_prompts
-from newtongue.adapters.tables import write_conversations, write_rejects
+from newtongue.adapters.tables import write_conversations, write_preferences, write_rejects
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError, ProviderError
-from newtongue.core.teacher import Sending
+from newtongue.core.teacher import Routing, Sending
 from newtongue.stages.synth.books import Books
+from newtongue.stages.synth.chains import ChainWork
 from newtongue.stages.synth.config import SynthConfig
+from newtongue.stages.synth.generators.self_instruct import SelfInstruct
 from newtongue.stages.synth.loop import Loop
 from newtongue.stages.synth.material import gather
+from newtongue.stages.synth.units import make_kit, units
 
 STAGE = "synth"
 WRITTEN = (
@@ -29,7 +32,7 @@ STAND_IN = (
     "shown with shipped wordings. The rows show that the pipeline works; they are no substitute for a teacher."
 )
 
-Work = Loop
+Work = Loop | ChainWork
 
 
 def synthesise(config: SynthConfig, context: Context) -> Outcome:
@@ -45,7 +48,9 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
     sending = Sending(
         concurrency=config.concurrency, timeout_seconds=config.timeout_seconds, max_attempts=config.max_attempts
     )
-    with open_teachers({"": config.teacher}, context.store, STAGE, sending=sending) as teachers:
+    asked = config.asked()
+    routing = Routing(by_task={role: role for role in asked if role})
+    with open_teachers(asked, context.store, STAGE, routing=routing, sending=sending) as teachers:
         while requests := work.plan():
             replies = []
             for _, reply in teachers.stream(request.question for request in requests):
@@ -71,6 +76,8 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
 
 def begin(config: SynthConfig, context: Context) -> Work:
     """Return the work of the generator."""
+    if not isinstance(config.generator, SelfInstruct):
+        return ChainWork(config, units(config, context), make_kit(config, context))
     card = load_card(config.language)
     target = config.prompt_language == "target"
     name = (card.autonym if target else "") or card.name
@@ -81,7 +88,10 @@ def begin(config: SynthConfig, context: Context) -> Work:
 
 
 def _write(config: SynthConfig, context: Context, books: Books) -> None:
-    write_conversations(context.payload, books.accepted)
+    if config.makes() == "Preferences":
+        write_preferences(context.payload, books.accepted)
+    else:
+        write_conversations(context.payload, books.accepted)
     write_rejects(context.payload / "rejected.jsonl", [*books.rejected, *books.failed])
     lines = (json.dumps(row, ensure_ascii=False) for row in books.provenance)
     (context.payload / "provenance.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
@@ -100,13 +110,19 @@ def _show(books: Books, config: SynthConfig, context: Context) -> None:
     context.progress(len(books.accepted), config.rows, "rows", note=f"{books.requests} requests")
 
 
+def _how(config: SynthConfig) -> str:
+    """Return how rows came about and what to cite."""
+    if isinstance(config.generator, SelfInstruct):
+        return WRITTEN
+    about = (type(config.generator).__doc__ or "").splitlines()[0]
+    return f"by the generator `{config.generator.kind}`: {about} Machine-written; no human reviewed it."
+
+
 def _card(config: SynthConfig, work: Work) -> Sequence[str]:
     """Return what a reader must know of the data."""
     books = work.books
-    parts = [
-        f"{len(books.accepted):,} conversations in {config.language}, written by the teacher `{config.teacher.model}` "
-        + WRITTEN
-    ]
+    who = f"{config.language}, written by the teacher `{config.teacher.model}`"
+    parts = [f"{len(books.accepted):,} {config.makes().lower()} in {who} {_how(config)}"]
     if books.stand_in:
         parts.append(STAND_IN)
     parts.append(f"Rejected rows are kept in rejected.jsonl: {books.reasons(5)}.")
@@ -114,7 +130,7 @@ def _card(config: SynthConfig, work: Work) -> Sequence[str]:
         parts.append(
             f"The language of {books.unknown:,} rows could not be told; they carry the flag `language unknown`."
         )
-    if other := books.other_models([config.teacher.model]):
+    if other := books.other_models([teacher.model for teacher in config.asked().values()]):
         parts.append(f"Warning: answers came from {', '.join(other)}, not from `{config.teacher.model}`.")
     if len(books.accepted) < config.rows:
         parts.append(f"Fewer rows than asked for: {', '.join(work.gaps())}.")

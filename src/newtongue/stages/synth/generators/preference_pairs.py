@@ -1,0 +1,71 @@
+"""`preference_pairs`: two answers in a language other than the prompt's, ranked by a judge that is asked twice."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from newtongue.core.config import Settings
+from newtongue.methods.prompts import fill
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+
+
+class PreferencePairs(Settings):
+    """Pairs of a better and a worse answer, prompt and answers in two languages (xLLMs-100, arXiv 2405.13816).
+
+    The judge sees each pair in both orders; where it does not stay with its choice there is no pair.
+    """
+
+    kind: Literal["preference_pairs"] = "preference_pairs"
+    """Name of the generator."""
+    target_answers_fraction: float = Field(0.5, ge=0, le=1)
+    """Share of pairs with a prompt in the other language and answers in the target; the rest are the other way."""
+    rivals: Literal["samples", "student"] = "samples"
+    """Whether the second answer is another sample of the teacher, or the student's."""
+    NEEDS: ClassVar[str] = "instructions"
+    PROMPTS: ClassVar[str] = "transfer"
+    MAKES: ClassVar[str] = "Preferences"
+
+    def steps(self, unit: Unit, kit: Kit) -> Steps:
+        """Make one pair."""
+        into_target = kit.rng(f"direction/{unit.id}").random() < self.target_answers_fraction
+        question, asked, given = unit.question, kit.other, kit.language
+        if not into_target:
+            (reply,) = yield [kit.translation(unit.question, kit.other, kit.language)]
+            question, reason = read_translation(unit.question, reply)
+            asked, given = kit.language, kit.other
+            if reason:
+                return [Draft((Turn("user", unit.question),), "preference", reason=reason)]
+        role = "student" if self.rivals == "student" else "teacher"
+        answers = yield [
+            kit.ask("answer", given, question=question),
+            kit.ask("answer", given, question=question, role=role, sample=1),
+        ]
+        first, second = (answer.strip() for answer in answers)
+        wordings = kit.own if asked == kit.language else kit.texts
+        wanted = fill(wordings["answer_in"], {"language": kit.names[given]})
+        user = Turn("user", f"{question}\n\n{wanted}", asked)
+        if first == second:
+            return [Draft((user, Turn("assistant", first)), "preference", reason="equal answers")]
+        verdicts = yield [
+            kit.ask("compare", given, role="judge", question=question, first=a, second=b)
+            for a, b in ((first, second), (second, first))
+        ]
+        better = winner(verdicts)
+        if better is None:
+            return [Draft((user, Turn("assistant", first)), "preference", reason="judge undecided")]
+        pair = (first, second) if better == 0 else (second, first)
+        chosen, worse = (Turn("assistant", text, given) for text in pair)
+        return [Draft((user, chosen), f"preference: {asked} to {given}", worse=worse)]
+
+
+def winner(verdicts: list[str] | tuple[str, ...]) -> int | None:
+    """Return which answer won in both orders, or None when a verdict is unreadable or they disagree.
+
+    Example:
+        >>> winner(["A", "B"]), winner(["A", "A"]), winner(["B.", "a"]), winner(["A", "both"])
+        (0, None, 1, None)
+    """
+    read = [text.strip(" .:*\n").upper() for text in verdicts]
+    return {("A", "B"): 0, ("B", "A"): 1}.get((read[0], read[1]))

@@ -1,0 +1,33 @@
+"""`taco`: the answer repeats the question in a strong language, answers there, and only then in the language."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from newtongue.core.config import Settings
+from newtongue.methods.taco import write_sections
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+
+
+class Taco(Settings):
+    """Rows whose answer thinks in the other language first (TaCo, arXiv 2311.10797); they cost two to three times.
+
+    `methods.taco.final_section` takes the answer proper out of what such a model writes.
+    """
+
+    kind: Literal["taco"] = "taco"
+    """Name of the generator."""
+    NEEDS: ClassVar[str] = "instructions"
+    PROMPTS: ClassVar[str] = "transfer"
+
+    def steps(self, unit: Unit, kit: Kit) -> Steps:
+        """Translate question and answer and put the sections together."""
+        texts = (unit.question, unit.answer)
+        replies = yield [kit.translation(text, kit.other, kit.language) for text in texts]
+        done = [read_translation(text, reply) for text, reply in zip(texts, replies, strict=True)]
+        if reason := next((why for _, why in done if why), ""):
+            return [Draft((Turn("user", unit.question), Turn("assistant", unit.answer)), "taco", reason=reason)]
+        (question, _), (answer, _) = done
+        names = kit.names[kit.other], kit.names[kit.language]
+        whole = write_sections(unit.question, unit.answer, answer, *names)
+        return [Draft((Turn("user", question, kit.language), Turn("assistant", whole)), "taco")]
