@@ -13,6 +13,7 @@ from stages.synth_kit import OFFLINE, SAMPLE, context, payload, rejected, sample
 
 from newtongue.adapters.tables import read_conversations, read_documents, read_preferences, write_conversations
 from newtongue.core.artefact import Artefact
+from newtongue.core.errors import DataError
 from newtongue.core.rows import Conversation, Message
 from newtongue.methods.invented import TAG, from_english, to_english
 from newtongue.methods.taco import final_section
@@ -38,14 +39,12 @@ INSTRUCTION_KINDS = (
 def english(folder: Path) -> Artefact:
     """Questions and answers in English; every fourth is held out."""
     lines = [json.loads(line)["text"] for line in (SAMPLE / "eng_Latn.jsonl").read_text("utf-8").splitlines()]
-    rows = [
-        Conversation(
-            f"q{n}", (Message(role="user", content=f"What is said in part {n} of {text[:60].rsplit(' ', 1)[0]}?"),
-                      Message(role="assistant", content=text)), "eng_Latn", "heldout" if n % 4 == 3 else "train", f"g{n}",
-            license="MIT",
-        )
-        for n, text in enumerate(lines[:QUESTIONS])
-    ]  # fmt: skip
+    rows = []
+    for n, text in enumerate(lines[:QUESTIONS]):
+        question = f"What is said in part {n} of {text[:60].rsplit(' ', 1)[0]}?"
+        turns = (Message(role="user", content=question), Message(role="assistant", content=text))
+        side = "heldout" if n % 4 == 3 else "train"
+        rows.append(Conversation(f"q{n}", turns, "eng_Latn", side, f"g{n}", license="MIT"))
     write_conversations(folder / "instructions", rows)
     return Artefact("Conversations", folder / "instructions", sealed=True, name="$instructions")
 
@@ -165,7 +164,8 @@ def test_an_answer_beside_the_document_or_copied_from_it_is_dropped(tmp_path: Pa
         return text if body["seed"] and len(text) % 2 else "بندر درخت پر چڑھ گیا اور وہاں سے شور مچانے لگا۔"
 
     with running(FaultyTeacher(write=write)) as teacher, pytest.raises(Exception, match="no row was accepted"):
-        run(tmp_path, "grounded_qa", teacher={"url": teacher.url}, generator={"overlap": {"min_used_fraction": 0.9, "max_copied_words": 10}})  # fmt: skip
+        strict = {"overlap": {"min_used_fraction": 0.9, "max_copied_words": 10}}
+        run(tmp_path, "grounded_qa", teacher={"url": teacher.url}, generator=strict)
 
 
 def test_respond_native_sends_no_answer_to_the_translator(tmp_path: Path) -> None:
@@ -225,11 +225,11 @@ def test_taco_has_three_sections_in_order(made: Any) -> None:
     folder, _ = made["taco"]
     for row in rows_of(folder):
         answer = row.messages[1]["content"]
-        places = [
-            answer.index(head) for head in ("Instruction in English:", "Response in English:", "Response in qaa:")
-        ]
+        heads = ("Instruction in English:", "Response in English:", "Response in qaa:")
+        places = [answer.index(head) for head in heads]
         assert places == sorted(places)
-        original, final = answer.split("Response in English:\n")[1].split("\n\nResponse in qaa:")[0], final_section(answer, "qaa")  # fmt: skip
+        original = answer.split(f"{heads[1]}\n")[1].split(f"\n\n{heads[2]}")[0]
+        final = final_section(answer, "qaa")
         assert final
         assert to_english(final) == original
 
@@ -263,8 +263,6 @@ def test_evolving_takes_five_ways_alike_and_drops_what_gained_nothing(tmp_path: 
     assert set(found) == set(OPERATIONS)
     assert min(found.values()) > 0.08 * done.counts["documents"]
 
-    faults = {"same": "evolved into itself", "leak": "leaked prompt", "sorry": "could not be answered", "!": "no words"}
-
     def write(body: dict[str, Any]) -> str:
         prompt = body["messages"][0]["content"]
         task = prompt.split("<task>\n")[1].split("\n</task>")[0]
@@ -272,11 +270,9 @@ def test_evolving_takes_five_ways_alike_and_drops_what_gained_nothing(tmp_path: 
             return "معذرت، یہ نہیں ہو سکتا۔" if "سورج نکلا" in task else "یہ اس کام کا ایک سیدھا سادہ جواب ہے۔"
         return (task, "Rewritten task: " + task, task + " سورج نکلا", "!!")[len(task) % 4]
 
-    with running(FaultyTeacher(write=write)) as teacher, pytest.raises(Exception, match="no row was accepted"):
+    with running(FaultyTeacher(write=write)) as teacher, pytest.raises(DataError, match="no row was accepted") as said:
         run(tmp_path / "bad", "evolve", teacher={"url": teacher.url})
-    assert set(faults.values()) == {
-        "evolved into itself", "leaked prompt", "could not be answered", "no words"
-    }  # fmt: skip
+    assert sum(why in str(said.value) for why in ("itself", "leaked prompt", "could not be answered", "no words")) == 3
 
 
 def test_a_failed_evolution_leaves_the_task_in_the_pool(tmp_path: Path) -> None:
