@@ -19,6 +19,7 @@ COMMANDS = {
     "show": "what a stage or a store holds",
     "compare": "two measured models side by side",
     "explain": "every setting of a stage",
+    "diagnose": "candidate base models on your text",
     "doctor": "check a model, or this computer",
     "chat": "talk to a model",
     "teacher": "serve the offline stand-in teacher",

@@ -40,9 +40,19 @@ def mexa(similarity: Floats) -> float:
 
     Source: Kargaran et al. 2024 (MEXA, arXiv 2410.05873, section 3): strict maximum of row and column.
     """
+    return float(nearest_both_ways(similarity).mean())
+
+
+def nearest_both_ways(similarity: Floats) -> NDArray[np.bool_]:
+    """Return for each sentence whether it and its translation are each other's nearest: array (N,).
+
+    Example:
+        >>> nearest_both_ways(np.array([[0.9, 0.1], [0.2, 0.3]])).tolist()
+        [True, True]
+    """
     own = np.diagonal(similarity)
     others = np.where(np.eye(len(similarity), dtype=bool), -np.inf, similarity)
-    return float(((own > others.max(axis=1)) & (own > others.max(axis=0))).mean())
+    return np.asarray((own > others.max(axis=1)) & (own > others.max(axis=0)))
 
 
 def language_ranker(similarity: Floats) -> float:

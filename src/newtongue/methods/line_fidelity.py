@@ -120,7 +120,7 @@ def judge_lines(answer: str, language: Language, identify: Identify, names: Iter
     judged = [n for n, line in enumerate(lines) if _is_long(line, language)]
     if not judged:
         return LineVerdict(None, None, None)
-    wrong = [n for n in judged if not _in_language(lines[n], language, identify)]
+    wrong = [n for n in judged if not in_language(lines[n], language, identify)]
     if wrong:
         return LineVerdict(False, None, wrong[0])
     return LineVerdict(True, not any(foreign_words(lines[n], language) for n in judged), None)
@@ -131,8 +131,8 @@ def _is_long(line: str, language: Language) -> bool:
     return max(len(line.split()), clusters // CLUSTERS_PER_WORD) >= MIN_LINE_WORDS
 
 
-def _in_language(line: str, language: Language, identify: Identify) -> bool:
-    """Whether most letters are in the script, and the identifier is not sure of another language."""
+def in_language(line: str, language: Language, identify: Identify) -> bool:
+    """Return whether most letters are in the script, and the identifier is not sure of another language."""
     share = script_fraction(line, language.ranges) if language.ranges else 1.0
     if share is None:
         return True

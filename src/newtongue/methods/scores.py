@@ -24,13 +24,14 @@ NUMBERS = (
 FIDELITY = ("faithful", "in_script", "in_language", "line_pass", "word_pass", "native_digits", "native_marks")
 SHARES = {
     "generation": (*FIDELITY, "stopped", "looped", "empty", "correct", "exact", "in_language_and_exact"),
+    "alignment": ("correct",),
     "translation": ("off_target", "stopped", "looped", "empty"),
     "choice": ("correct",),
     "cloze": ("correct",),
     "match": ("correct", "stopped", "empty"),
 }
 """Kind of set -> yes-or-no columns reported as shares; unknown answers are left out of n."""
-MEANS = {"generation": ("f1", "rouge_l"), "translation": ("chrf",), "match": ("score",)}
+MEANS = {"generation": ("f1", "rouge_l"), "translation": ("chrf",), "alignment": ("score",), "match": ("score",)}
 """Kind of set -> numbers in [0, 1] per item reported as means."""
 
 

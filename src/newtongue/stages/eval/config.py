@@ -67,6 +67,32 @@ class Generation(Settings):
         return wordings
 
 
+class Alignment(Settings):
+    """Aligned text of two languages, for how near translations lie in the model, layer by layer."""
+
+    corpora: dict[str, CorpusRef] = Field(min_length=2, max_length=2)
+    """Tag of each language -> its text; of a Corpus the held-out side. Ids agree up to the language."""
+    sentences: int = Field(100, ge=2)
+    """Pairs to look at, at most."""
+    role: Literal["target", "retention"] = "target"
+    """What it shows."""
+
+
+class Translation(Settings):
+    """Aligned text of several languages, translated from each into each other one."""
+
+    corpora: dict[str, CorpusRef] = Field(min_length=2)
+    """Tag of each language -> its text; of a Corpus the held-out side. Ids agree up to the language."""
+    sentences: int = Field(50, ge=2)
+    """Texts to translate per direction, at most."""
+    max_new_tokens: int = Field(160, ge=1)
+    """Longest translation in tokens."""
+    instruction: str = "Translate into {language}:\n{text}"
+    """What the model is asked; {language} is the English name of the target, {text} the source."""
+    comet: FileRef | None = None
+    """Checkpoint of COMET on this machine, scored with the package unbabel-comet when it is installed."""
+
+
 class MultipleChoice(Settings):
     """A multiple-choice task in one JSONL file: rows with `question`, `choices` and `answer` (index)."""
 
@@ -125,6 +151,10 @@ class EvalConfig(StageConfig):
     """Name of a text set -> n-gram control scored on the same bytes."""
     generation: dict[str, Generation] = Field(default_factory=dict)
     """Name -> prompts."""
+    alignment: dict[str, Alignment] = Field(default_factory=dict)
+    """Name -> aligned text of two languages."""
+    translation: dict[str, Translation] = Field(default_factory=dict)
+    """Name -> aligned text to translate in every direction."""
     choice: dict[str, MultipleChoice] = Field(default_factory=dict)
     """Name -> multiple-choice task."""
     in_context: InContextProbe | None = None
@@ -154,4 +184,7 @@ class EvalConfig(StageConfig):
         short = {"prompts": 4, "max_new_tokens": 16}
         generation = {k: v.model_copy(update=short) for k, v in self.generation.items()}
         tasks = {k: v.model_copy(update={"limit": min(v.limit or 8, 8)}) for k, v in self.tasks.items()}
-        return self.model_copy(update={"text": text, "generation": generation, "tasks": tasks})
+        few = {"sentences": 2, "max_new_tokens": 16}
+        grid = {k: v.model_copy(update=few) for k, v in self.translation.items()}
+        sets = {"text": text, "generation": generation, "tasks": tasks, "translation": grid}
+        return self.model_copy(update=sets)

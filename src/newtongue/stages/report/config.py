@@ -22,6 +22,8 @@ class ReportConfig(StageConfig):
     """Scores of models in between, by label, in order."""
     controls: dict[str, ScoresRef] = Field(default_factory=dict)
     """Scores of control runs, by label."""
+    twins: dict[str, str] = Field(default_factory=dict)
+    """Name of a set -> name of the set that holds the same items in the reference language."""
     stages: list[AnyRef] = Field(default_factory=list)
     """Artefacts whose cards, counts and costs the report shows, in order."""
     max_retention_loss: float = Field(0.03, ge=0)

@@ -11,6 +11,7 @@ from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS
 from newtongue.methods.comparison import Drawing, compare, compare_set
 from newtongue.methods.scores import summarise
 from newtongue.stages.report.config import ReportConfig
+from newtongue.stages.report.gaps import language_gaps
 from newtongue.stages.report.material import Made, Material, Measured
 
 CURVE_POINTS = 120
@@ -43,6 +44,7 @@ def build_facts(config: ReportConfig, material: Material) -> Facts:
         "verdicts": verdicts,
         "limits": {name: getattr(limits, name) for name in limits.__slots__},
         "sets": sets,
+        "gaps": language_gaps(config.twins, material, settings),
         "models": {m.label: m.scores["model"] for m in [*material.models, *material.controls]},
         "measurement": material.after.scores["settings"],
         "bootstrap": settings,
@@ -77,7 +79,7 @@ def _set(
 ) -> Facts:
     """Return one set: what every model scored on it, what changed, and how it stands against the controls."""
     about = material.after.scores["sets"][name]
-    scored = {m.label: figures[m.label][name] for m in material.models if name in m.tables}
+    scored = {m.label: {**figures[m.label][name], **_told(m, name)} for m in material.models if name in m.tables}
     facts = {k: about[k] for k in ("kind", "language", "role")} | {"scores": scored, "change": change}
     if about["kind"] not in ("text", "answers"):
         return facts
@@ -85,6 +87,12 @@ def _set(
     facts["base_knows_less_than_nothing"] = before > KNOW_NOTHING_BITS
     facts["controls"] = _controls(name, material, figures, settings)
     return facts
+
+
+def _told(measured: Measured, name: str) -> Facts:
+    """Return what only the evaluation itself knows of a set: figures per layer, per direction, and its labels."""
+    about = measured.scores["sets"].get(name, {})
+    return {key: about[key] for key in ("layers", "directions", "languages") if key in about}
 
 
 def _controls(name: str, material: Material, figures: Mapping[str, Mapping[str, Facts]], settings: Facts) -> Facts:

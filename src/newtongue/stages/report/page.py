@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
-from newtongue.stages.report import differences, evidence, headline, markup, vocabulary, work
+from newtongue.stages.report import differences, evidence, headline, markup, multilingual, vocabulary, work
 from newtongue.stages.report.markup import escape, language_name
 
 Facts = Mapping[str, Any]
@@ -15,6 +15,10 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     evidence.text_results,
     differences.kept,
     evidence.answers,
+    multilingual.wordings,
+    multilingual.gaps,
+    multilingual.translations,
+    multilingual.alignment,
     work.samples,
     vocabulary.vocabulary,
     work.data,
