@@ -36,8 +36,13 @@ def estimate(config: EvalConfig, counts: Mapping[str, Counts], machine: Machine)
     scored += sum(_scored_bytes(g.data, None, counts) for g in config.generation.values())
     tokens = int(CONTEXT_FACTOR * scored / BYTES_PER_TOKEN)
     tokens += PROBE_TOKENS * config.in_context.items_per_task if config.in_context else 0
-    generated = sum(g.prompts * (g.max_new_tokens + PROMPT_TOKENS) for g in config.generation.values())
-    steps = sum(g.max_new_tokens * -(-g.prompts // (4 * config.batch)) for g in config.generation.values())
+    asked = {name: g.prompts * max(1, len(g.wordings)) for name, g in config.generation.items()}
+    generated = sum(n * (config.generation[k].max_new_tokens + PROMPT_TOKENS) for k, n in asked.items())
+    directions = {name: len(t.corpora) * (len(t.corpora) - 1) for name, t in config.translation.items()}
+    asked_more = {name: t.sentences * directions[name] for name, t in config.translation.items()}
+    generated += sum(n * (config.translation[k].max_new_tokens + PROMPT_TOKENS) for k, n in asked_more.items())
+    steps = sum(config.generation[k].max_new_tokens * -(-n // (4 * config.batch)) for k, n in asked.items())
+    steps += sum(config.translation[k].max_new_tokens * -(-n // (4 * config.batch)) for k, n in asked_more.items())
     speed = FORWARD_FRACTION * machine.teraflops * 1e12
     seconds = START_SECONDS + 2 * model.parameters * (tokens + generated) / speed + STEP_SECONDS * steps
     width = 4 if config.dtype == "float32" else 2

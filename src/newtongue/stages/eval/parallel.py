@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from newtongue.adapters.hf.states import sentence_vectors
 from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card
 from newtongue.adapters.tables import read_documents
-from newtongue.adapters.translation_metrics import comet_scores, corpus_scores, sentence_chrf
+from newtongue.adapters.translation_metrics import check_installed, comet_scores, corpus_scores, sentence_chrf
 from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context
 from newtongue.core.errors import DataError
@@ -24,12 +25,33 @@ from newtongue.methods.line_fidelity import in_language
 from newtongue.methods.splitting import neutral_id
 from newtongue.methods.words import count_words
 from newtongue.stages.eval.answers import language_of
-from newtongue.stages.eval.config import Alignment, Translation
+from newtongue.stages.eval.config import Alignment, EvalConfig, Translation
 from newtongue.stages.eval.subject import Subject
 
 Row = dict[str, Any]
 Aligned = dict[str, list[str]]
 """Language tag -> sentences; the same place in every list is the same sentence."""
+
+
+def plan_parallel(config: EvalConfig, context: Context) -> dict[str, tuple[Row, Any]]:
+    """Return set name -> (facts, how to measure it) of all aligned text, read and checked now.
+
+    Raises:
+        DataError: Text is not aligned.
+        MissingExtra: Translations are to be scored and sacrebleu is not installed.
+    """
+    plan: dict[str, tuple[Row, Any]] = {}
+    for name, pair in config.alignment.items():
+        facts = {"language": next(iter(pair.corpora)), "role": pair.role}
+        plan[name] = facts, partial(score_alignment, name, pair, read_aligned(context, pair.corpora, pair.sentences))
+    for name, grid in config.translation.items():
+        check_installed()
+        given = read_aligned(context, grid.corpora, grid.sentences), grid.comet and context[grid.comet].path
+        plan[name] = (
+            {"language": next(iter(grid.corpora)), "role": "target"},
+            partial(translate_grid, name, grid, given),
+        )
+    return plan
 
 
 def read_aligned(context: Context, corpora: Mapping[str, Any], most: int) -> tuple[list[str], Aligned]:

@@ -16,6 +16,7 @@ from newtongue.methods.scores import summarise, tables
 from newtongue.stages.eval.answers import generate_answers, heldout_conversations, score_answers
 from newtongue.stages.eval.choice import read_questions, score_choices
 from newtongue.stages.eval.config import EvalConfig
+from newtongue.stages.eval.parallel import plan_parallel
 from newtongue.stages.eval.probe import score_probe
 from newtongue.stages.eval.subject import Subject
 from newtongue.stages.eval.tasks import plan_task, score_task
@@ -95,7 +96,7 @@ def _plan(config: EvalConfig, context: Context) -> dict[str, Measure]:
     for name, asked_task in config.tasks.items():
         facts = {"language": asked_task.language, "role": asked_task.role}
         plan[name] = facts, partial(score_task, name, asked_task.language, plan_task(asked_task, context))
-    return plan
+    return plan | plan_parallel(config, context)
 
 
 def _control(*given: Any) -> Callable[[Subject, Any], list[Row]]:
