@@ -19,19 +19,24 @@ NUMBERS = (
     *("bytes", "characters", "bits", "bits_alone", "tokens", "words", "shortened", "spanning", "script_fraction"),
     *("in_script", "in_language", "line_pass", "word_pass", "stopped", "looped", "empty", "faithful", "correct"),
     *("native_digits", "native_marks", "exact", "in_language_and_exact", "f1", "rouge_l", "chrf", "off_target"),
-    *("correct_norm", "correct_bytes", "contaminated", "score", "margin", "chance"),
+    *("correct_norm", "correct_bytes", "contaminated", "score", "margin", "chance", "loose"),
 )
 FIDELITY = ("faithful", "in_script", "in_language", "line_pass", "word_pass", "native_digits", "native_marks")
 SHARES = {
     "generation": (*FIDELITY, "stopped", "looped", "empty", "correct", "exact", "in_language_and_exact"),
     "alignment": ("correct",),
+    "rules": ("correct", "loose", "stopped", "empty"),
     "translation": ("off_target", "stopped", "looped", "empty"),
     "choice": ("correct",),
     "cloze": ("correct",),
     "match": ("correct", "stopped", "empty"),
 }
 """Kind of set -> yes-or-no columns reported as shares; unknown answers are left out of n."""
-MEANS = {"generation": ("f1", "rouge_l"), "translation": ("chrf",), "alignment": ("score",), "match": ("score",)}
+MEANS = {
+    "generation": ("f1", "rouge_l"),
+    "translation": ("chrf",),
+    **{kind: ("score",) for kind in ("alignment", "rules", "match")},
+}
 """Kind of set -> numbers in [0, 1] per item reported as means."""
 
 
@@ -45,8 +50,8 @@ class SetTable:
     """All items of one set.
 
     Attributes:
-        kind: `text`, `control`, `answers`, `generation`, `translation`, `choice`, `cloze`, `match`, `rolling` or
-            `probe`.
+        kind: `text`, `control`, `answers`, `generation`, `translation`, `choice`, `cloze`, `match`, `rolling`,
+            `alignment`, `rules` or `probe`.
         items: Key of every item, the same for every model.
         groups: Number of the group of every item, counted in order of appearance; groups are resampled whole.
         columns: Name -> one number per item, NaN where unknown.

@@ -23,7 +23,7 @@ ITEM_SCHEMA = pa.schema(
         *[(name, pa.float64()) for name in ("script_fraction", "f1", "rouge_l", "chrf", "chance")],
         *[(n, pa.bool_()) for n in ("in_script", "in_language", "line_pass", "word_pass", "native_digits")],
         *[(n, pa.bool_()) for n in ("native_marks", "stopped", "looped", "empty", "faithful", "correct")],
-        *[(n, pa.bool_()) for n in ("exact", "in_language_and_exact", "off_target")],
+        *[(n, pa.bool_()) for n in ("exact", "in_language_and_exact", "off_target", "loose")],
         *[(n, pa.string()) for n in ("language", "wording")],
         *[(n, pa.bool_()) for n in ("correct_norm", "correct_bytes", "contaminated")],
         *[(n, pa.float64()) for n in ("score", "margin")],

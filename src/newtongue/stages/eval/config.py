@@ -93,6 +93,21 @@ class Translation(Settings):
     """Checkpoint of COMET on this machine, scored with the package unbabel-comet when it is installed."""
 
 
+class RuleSet(Settings):
+    """Prompts with rules that a program can check, in the layout of IFEval and M-IFEval."""
+
+    path: FileRef
+    """JSONL with `prompt`, `instruction_id_list` and `kwargs`."""
+    language: str
+    """Tag of the language answers are in; its card decides what a sentence, a comma or a capital is."""
+    role: Literal["target", "retention"] = "target"
+    """What it shows."""
+    prompts: int | None = Field(None, ge=1)
+    """Prompts to answer, at most; None answers all."""
+    max_new_tokens: int = Field(512, ge=1)
+    """Longest answer in tokens."""
+
+
 class MultipleChoice(Settings):
     """A multiple-choice task in one JSONL file: rows with `question`, `choices` and `answer` (index)."""
 
@@ -155,6 +170,8 @@ class EvalConfig(StageConfig):
     """Name -> aligned text of two languages."""
     translation: dict[str, Translation] = Field(default_factory=dict)
     """Name -> aligned text to translate in every direction."""
+    rules: dict[str, RuleSet] = Field(default_factory=dict)
+    """Name -> prompts with rules a program can check."""
     choice: dict[str, MultipleChoice] = Field(default_factory=dict)
     """Name -> multiple-choice task."""
     in_context: InContextProbe | None = None
@@ -186,5 +203,6 @@ class EvalConfig(StageConfig):
         tasks = {k: v.model_copy(update={"limit": min(v.limit or 8, 8)}) for k, v in self.tasks.items()}
         few = {"sentences": 2, "max_new_tokens": 16}
         grid = {k: v.model_copy(update=few) for k, v in self.translation.items()}
-        sets = {"text": text, "generation": generation, "tasks": tasks, "translation": grid}
+        rules = {k: v.model_copy(update={"prompts": 4, "max_new_tokens": 16}) for k, v in self.rules.items()}
+        sets = {"text": text, "generation": generation, "tasks": tasks, "translation": grid, "rules": rules}
         return self.model_copy(update=sets)

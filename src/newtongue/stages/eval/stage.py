@@ -18,6 +18,7 @@ from newtongue.stages.eval.choice import read_questions, score_choices
 from newtongue.stages.eval.config import EvalConfig
 from newtongue.stages.eval.parallel import plan_parallel
 from newtongue.stages.eval.probe import score_probe
+from newtongue.stages.eval.rules import plan_rules
 from newtongue.stages.eval.subject import Subject
 from newtongue.stages.eval.tasks import plan_task, score_task
 from newtongue.stages.eval.text import heldout, score_control, score_text, training_bytes
@@ -96,7 +97,7 @@ def _plan(config: EvalConfig, context: Context) -> dict[str, Measure]:
     for name, asked_task in config.tasks.items():
         facts = {"language": asked_task.language, "role": asked_task.role}
         plan[name] = facts, partial(score_task, name, asked_task.language, plan_task(asked_task, context))
-    return plan | plan_parallel(config, context)
+    return plan | plan_rules(config, context) | plan_parallel(config, context)
 
 
 def _control(*given: Any) -> Callable[[Subject, Any], list[Row]]:
