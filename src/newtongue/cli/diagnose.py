@@ -13,6 +13,7 @@ from newtongue.cli.output import print_json, say
 def command(
     text: Annotated[str, typer.Argument(help="Your text: a file or folder of documents in the language.")],
     models: Annotated[list[str], typer.Argument(help="Model directories to compare, or asset:name.")],
+    *,
     parallel: Annotated[
         str | None, typer.Option("--parallel", help="The same documents in a language the models know.")
     ] = None,

@@ -19,7 +19,7 @@ from newtongue.adapters.hf.states import sentence_vectors
 from newtongue.adapters.tables import read_documents
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
-from newtongue.methods.alignment import language_ranker, mexa, similarities
+from newtongue.methods.alignment import language_ranker, mexa, position_weighted, similarities
 from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS, plan_pieces, sum_by, token_starts, window_spans
 from newtongue.methods.bootstrap import first_over_second, interval, saving
 from newtongue.methods.in_context import probe_items
@@ -209,7 +209,10 @@ class _Candidate:
 
     def alignment(self, pairs: Sequence[tuple[str, str]]) -> list[Facts]:
         """Return MEXA and mean similarity of every layer."""
-        sides = [sentence_vectors(self.model, [self._ids(p[side]) for p in pairs], BATCH) for side in (0, 1)]
+        sides = [
+            sentence_vectors(self.model, [self._ids(p[side]) for p in pairs], BATCH, position_weighted)
+            for side in (0, 1)
+        ]
         matrices = [similarities(first, second) for first, second in zip(*sides, strict=True)]
         return [{"mexa": round(mexa(m), 6), "similarity": round(language_ranker(m), 6)} for m in matrices]
 

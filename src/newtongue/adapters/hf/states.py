@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from newtongue.methods.alignment import position_weighted
-
 Floats = NDArray[np.float64]
 
 
 @torch.inference_mode()
-def sentence_vectors(model: Any, sentences: Sequence[NDArray[np.int64]], batch: int) -> Floats:
-    """Return one vector per sentence and layer, tokens weighted by their place.
+def sentence_vectors(
+    model: Any, sentences: Sequence[NDArray[np.int64]], batch: int, pool: Callable[[Floats], Floats]
+) -> Floats:
+    """Return one vector per sentence and layer.
 
     Args:
         model: A causal language model in evaluation mode.
         sentences: Token ids of each sentence, at least one each, start token included.
         batch: Sentences per forward pass.
+        pool: States of a sentence's tokens (tokens, hidden) -> its vector (hidden).
 
     Returns:
         Array (layers + 1, sentences, hidden); layer 0 is the embedding.
@@ -33,7 +34,7 @@ def sentence_vectors(model: Any, sentences: Sequence[NDArray[np.int64]], batch: 
         states = _states(model, [sentences[row] for row in rows])
         for place, row in enumerate(rows):
             kept = states[:, place, : len(sentences[row])]
-            found[row] = np.stack([position_weighted(layer) for layer in kept])
+            found[row] = np.stack([pool(layer) for layer in kept])
     return np.stack(found, axis=1)
 
 

@@ -19,7 +19,7 @@ from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Message
-from newtongue.methods.alignment import nearest_both_ways, similarities
+from newtongue.methods.alignment import nearest_both_ways, position_weighted, similarities
 from newtongue.methods.fidelity import is_empty, is_looping
 from newtongue.methods.line_fidelity import in_language
 from newtongue.methods.splitting import neutral_id
@@ -82,7 +82,10 @@ def score_alignment(
 ) -> tuple[list[Row], Row]:
     """Return one row per sentence pair and layer (is the pair nearest both ways), and the figures of every layer."""
     ids, texts = aligned
-    pair = [sentence_vectors(subject.model, _ids(texts[tag], subject), subject.batch) for tag in config.corpora]
+    pair = [
+        sentence_vectors(subject.model, _ids(texts[tag], subject), subject.batch, position_weighted)
+        for tag in config.corpora
+    ]
     rows: list[Row] = []
     for layer, (first, second) in enumerate(zip(*pair, strict=True)):
         matrix = similarities(first, second)
