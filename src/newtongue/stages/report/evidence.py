@@ -134,36 +134,61 @@ def _word(beaten: str) -> str:
     return f'<span class="{beaten}">{escape(WORDS["control"][beaten])}</span>'
 
 
+COLUMNS = {
+    "faithful": "In the language",
+    "in_script": "In script, of those with letters",
+    "in_language": "In letters of its own",
+    "line_pass": "Every line",
+    "word_pass": "Every word",
+    "stopped": "Stop token",
+    "looped": "Looping",
+    "empty": "Empty",
+    "correct": "Correct",
+    "loose": "Correct, loosely",
+}
+"""Share of answers -> heading of its column."""
+MORE = {
+    "exact_fraction": "As the reference",
+    "in_language_and_exact_fraction": "… and in the language",
+    "f1_mean": "F1 of words",
+    "rouge_l_mean": "ROUGE-L",
+    "score_mean": "Score",
+    "native_digits_fraction": "Its own digits",
+    "native_marks_fraction": "Its own marks",
+}
+"""Figure of answers against references and norms of writing -> heading of its column."""
+OWN_SECTION = ("translation", "alignment")
+"""Kinds of sets that have a section of their own."""
+
+
 def answers(facts: Facts) -> str:
     """Return the section on generated answers and multiple choice."""
     parts = []
-    columns = {
-        "faithful": "In the language",
-        "in_script": "In script, of those with letters",
-        "in_language": "In letters of its own",
-        "stopped": "Stop token",
-        "looped": "Looping",
-        "empty": "Empty",
-        "correct": "Correct",
-    }
     for name, found in facts["sets"].items():
-        if not by_kind(SHARES, found["kind"]):
-            continue
-        keys = [k for k in columns if any(s.get(f"{k}_fraction") for s in found["scores"].values())]
-        rows = [
-            [escape(label_of(label)), *(_share(s.get(f"{k}_fraction")) for k in keys), number(s["n"])]
-            for label, s in found["scores"].items()
-        ]
-        head = ["Model", *(columns[k] for k in keys), "Items"]
-        parts.append(markup.table(f"{name}: {language_name(found['language'])}", head, rows))
-    if not parts:
+        if by_kind(SHARES, found["kind"]) and found["kind"] not in OWN_SECTION:
+            title = f"{name}: {language_name(found['language'])}"
+            parts.append(_shares_table(title, found, {f"{key}_fraction": label for key, label in COLUMNS.items()}))
+            parts.append(_shares_table(f"{title}, against references and norms of writing", found, MORE))
+    if not any(parts):
         return ""
     text = (
         "Every model answers the same held-out prompts greedily. An answer counts as in the language when enough of "
         "its letters are in the script and it neither loops nor is empty; loops and empty answers are failures. "
-        "“Letters of its own” are those that neighbours in the same script do not use, if the language has any."
+        "“Letters of its own” are those that neighbours in the same script do not use, if the language has any. "
+        "Lines of five words and more are judged one by one, code and names left out. Digits and marks of its own "
+        "are a norm, not a fault."
     )
     return markup.section("answers", "Answers", markup.paragraph(text), *parts)
+
+
+def _shares_table(title: str, found: Facts, columns: Mapping[str, str]) -> str:
+    """Return one row per model and one column per figure that is known for any of them; nothing without any."""
+    scores = found["scores"]
+    keys = [key for key in columns if any(s.get(key) for s in scores.values())]
+    if not keys:
+        return ""
+    rows = [[escape(label_of(label)), *(_share(s.get(k)) for k in keys), number(s["n"])] for label, s in scores.items()]
+    return markup.table(title, ["Model", *(columns[k] for k in keys), "Items"], rows)
 
 
 def _share(value: Facts | None) -> str:
