@@ -24,8 +24,9 @@ CLIP = 6.0
 """Standard deviations beyond which a symptom is not more suspicious."""
 PRIOR = 0.15
 """Prior weight of a symptom, in score per standard deviation; the margin of a pair is 1."""
-STRONG_PRIORS = {"shortness": 0.4}
-"""Symptoms whose prior is larger: an answer cut off shows little else in a script without sentence marks."""
+STRONG_PRIORS = {"shortness": 0.4, "foreign_script": 0.3}
+"""Symptoms whose prior is larger: an answer cut off shows little else in a script without sentence marks, and letters of
+another script than the prompt's are rarely right."""
 FLOOR = 0.5
 """Share of its prior below which no symptom's weight falls."""
 RIDGE = 0.05
@@ -103,8 +104,9 @@ def learn_scale(symptoms: Floats, vectors: Floats, languages: Sequence[str]) -> 
 def scaled(symptoms: Floats, vectors: Floats, languages: Sequence[str], scale: Scale) -> Floats:
     """Return symptoms in standard deviations, larger is better, beside scaled vectors: array (B, F + D)."""
     known = [tag if tag in scale.mean else "" for tag in languages]
-    mean = np.stack([scale.mean[tag] for tag in known])
-    deviation = np.stack([scale.deviation[tag] for tag in known])
+    shape = (len(known), symptoms.shape[1])
+    mean = np.array([scale.mean[tag] for tag in known]).reshape(shape)
+    deviation = np.array([scale.deviation[tag] for tag in known]).reshape(shape)
     plain = np.nan_to_num(np.clip((symptoms - mean) / deviation, -CLIP, CLIP))
     return np.concatenate([-plain, (vectors - scale.centre) / scale.spread], axis=1)
 
@@ -159,7 +161,8 @@ def learn_from_scores(rows: Floats, scores: Floats, prior: Floats) -> Weights:
 
 def score(rows: Floats, weights: Weights) -> Floats:
     """Return the quality of rows as from `scaled`: array (B,), larger is better."""
-    return np.asarray(rows @ np.concatenate([weights.symptoms, weights.vector]), dtype=np.float64)
+    # Summed row by row, not by a matrix product: a row's score must not depend on how many others stand beside it.
+    return np.asarray((rows * np.concatenate([weights.symptoms, weights.vector])).sum(axis=1))
 
 
 def pair_accuracy(better: Floats, worse: Floats) -> float:

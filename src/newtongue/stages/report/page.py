@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Any
 
-from newtongue.stages.report import differences, evidence, headline, markup, multilingual, vocabulary, work
+from newtongue.stages.report import (
+    differences,
+    evidence,
+    headline,
+    markup,
+    multilingual,
+    selection,
+    vocabulary,
+    work,
+)
 from newtongue.stages.report.markup import escape, language_name
 
 Facts = Mapping[str, Any]
@@ -24,6 +33,7 @@ SECTIONS: tuple[Callable[[Facts], str], ...] = (
     work.data,
     work.training,
     work.instructions,
+    selection.selection,
 )
 """Sections made from the facts, in order; each returns "" when it has nothing to show."""
 

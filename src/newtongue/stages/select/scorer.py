@@ -20,7 +20,7 @@ from newtongue.methods.surface import ORDER, SLOTS, Surface
 from newtongue.stages.select.config import ScorerTraining, SelectConfig
 from newtongue.stages.select.features import Describer
 from newtongue.stages.select.pool import Pool
-from newtongue.stages.select.training import Trained, learn, measure, training_material
+from newtongue.stages.select.training import Fit, Trained, measure, training_material
 
 Floats = NDArray[np.float64]
 
@@ -36,8 +36,8 @@ def train_scorer(config: SelectConfig, training: ScorerTraining, pool: Pool, con
     """
     describer = _describer(context[training.encoder].path if training.encoder else None, training)
     material = training_material(config, training, pool, context)
-    trained = learn(material, describer, training, context)
-    accuracy = measure(material, trained, describer, training, context)
+    fit = Fit(material, describer, training, context)
+    trained, accuracy = fit.trained(), measure(fit)
     _write(context.payload, trained, describer, training, accuracy)
     languages = sorted(set(material.languages))
     return Outcome(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,12 +16,13 @@ from newtongue.core.errors import DataError
 from newtongue.methods import quality
 from newtongue.methods.corruption import Example, Spoiled, spoil
 from newtongue.methods.selection import draw_order
-from newtongue.methods.surface import Surface, learn_surface
+from newtongue.methods.surface import FEATURES, Surface, learn_surface
 from newtongue.stages.select.config import ScorerTraining, SelectConfig
 from newtongue.stages.select.features import Described, Describer, surface_part
 from newtongue.stages.select.pool import Pool, column_scores, require_scores
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 FEWEST_ROWS = 20
 """Fewer rows teach nothing."""
@@ -155,33 +156,31 @@ def _expert_pairs(artefact: Artefact, dropped_fraction: float) -> tuple[list[Exa
     return rows, pairs
 
 
-def learn(material: TrainingMaterial, describer: Describer, training: ScorerTraining, context: Context) -> Trained:
-    """Train on the training rows."""
-    context.journal("learning", rows=len(material.rows), pairs=len(material.pairs))
-    return Fit(material, describer, training, context).trained(leave_out="")
+@dataclass(frozen=True)
+class Prepared:
+    """Training rows in numbers, one language left out or none.
 
+    Attributes:
+        surface: Counts on the training rows.
+        scale: What is usual among them.
+        rows: The training rows, scaled (B, F + D).
+        better: The better row of every training pair, scaled (P, F + D).
+        worse: The worse row (P, F + D).
+        pairs: Number of every training pair.
+        judged: A judge's number per training row, empty without one.
+    """
 
-def measure(
-    material: TrainingMaterial, trained: Trained, describer: Describer, training: ScorerTraining, context: Context
-) -> dict[str, Any]:
-    """Return pair accuracy on rows set aside, per language and kind, and the same for languages left out."""
-    if training.judged:
-        return {"languages": {}, "left_out_languages": {}}
-    fit = Fit(material, describer, training, context)
-    tags = sorted(set(material.languages))
-    found = {tag: fit.accuracy(trained, tag) for tag in tags}
-    absent = {}
-    if training.leave_out_language and len(tags) > 1:
-        for tag in tags:
-            absent[tag] = fit.accuracy(fit.trained(leave_out=tag), tag)
-    return {
-        "languages": {tag: side for tag, side in found.items() if side["n"] >= FEWEST_TEST_PAIRS},
-        "left_out_languages": {tag: side for tag, side in absent.items() if side["n"] >= FEWEST_TEST_PAIRS},
-    }
+    surface: Surface
+    scale: quality.Scale
+    rows: Floats
+    better: Floats
+    worse: Floats
+    pairs: Ints
+    judged: Floats
 
 
 class Fit:
-    """Training and measuring on one set of rows; what depends on the encoder alone is computed once."""
+    """Training and measuring on one set of rows; what several trainings share is computed once."""
 
     def __init__(
         self, material: TrainingMaterial, describer: Describer, training: ScorerTraining, context: Context
@@ -190,63 +189,105 @@ class Fit:
         self.material, self.training = material, training
         self.worse = [pair.bad for pair in material.pairs]
         self.places = np.array([pair.place for pair in material.pairs], dtype=np.int64)
+        self.kinds = np.array([pair.kind for pair in material.pairs])
         self.better_model = describer.model_part(material.rows, context.progress)
         self.worse_model = describer.model_part(self.worse, context.progress)
         self.prior = quality.priors(describer.names)
+        self._prepared: dict[str, Prepared] = {}
+        self._tested: dict[tuple[str, str], tuple[Floats, Floats, Ints]] = {}
 
-    def trained(self, leave_out: str) -> Trained:
-        """Return a scorer trained on the training rows of all languages but one ("" leaves out none)."""
-        rows = self._rows(0, lambda tag: tag != leave_out)
-        surface = learn_surface([self.material.rows[k] for k in rows])
+    def trained(self, leave_out: str = "", unseen_kind: str = "") -> Trained:
+        """Return a scorer trained on the training rows, without a language or a kind of fault where asked."""
+        known = self.prepared(leave_out)
+        if self.training.judged:
+            weights = quality.learn_from_scores(known.rows, known.judged, self.prior)
+        else:
+            shown = self.kinds[known.pairs] != unseen_kind
+            better, worse = known.better[shown], known.worse[shown]
+            weights = quality.learn_from_pairs(better, worse, self.prior, self.training.objective)
+        return Trained(known.surface, known.scale, weights)
+
+    def accuracy(self, language: str, leave_out: str = "", unseen_kind: str = "") -> dict[str, Any]:
+        """Return the pair accuracy on the test rows of a language: all kinds, number of pairs, each kind."""
+        better, worse, pairs = self._test(leave_out, language)
+        if not len(pairs):
+            return {"all": 0.0, "n": 0, "kinds": {}}
+        weights = self.trained(leave_out, unseen_kind).weights
+        first, second = quality.score(better, weights), quality.score(worse, weights)
+        masks = {str(kind): self.kinds[pairs] == kind for kind in np.unique(self.kinds[pairs])}
+        told = {kind: round(quality.pair_accuracy(first[m], second[m]), 4) for kind, m in sorted(masks.items())}
+        return {"all": round(quality.pair_accuracy(first, second), 4), "n": len(pairs), "kinds": told}
+
+    def prepared(self, leave_out: str) -> Prepared:
+        """Return the training rows of all languages but one ("" leaves out none) in numbers."""
+        if leave_out not in self._prepared:
+            rows = self._rows(0, lambda tag: tag != leave_out)
+            if len(rows) < 2:
+                raise DataError(f"{len(rows)} training rows are left without {leave_out or 'those set aside'}")
+            self._prepared[leave_out] = self._prepare(rows)
+        return self._prepared[leave_out]
+
+    def _prepare(self, rows: Ints) -> Prepared:
         good, bad, pairs = self._cross_fitted(rows)
         languages = [self.material.rows[k].language for k in rows]
         vectors = self.better_model.vectors[rows]
         scale = quality.learn_scale(good, vectors, languages)
-        better = quality.scaled(good, vectors, languages, scale)
-        if self.training.judged:
-            return Trained(surface, scale, quality.learn_from_scores(better, self.material.scores[rows], self.prior))
-        tags = [self.worse[k].language for k in pairs]
-        worse = quality.scaled(bad, self.worse_model.vectors[pairs], tags, scale)
+        scaled = quality.scaled(good, vectors, languages, scale)
         number = {int(place): k for k, place in enumerate(rows)}
-        matched = better[[number[int(place)] for place in self.places[pairs]]]
-        return Trained(surface, scale, quality.learn_from_pairs(matched, worse, self.prior, self.training.objective))
+        tags = [self.worse[k].language for k in pairs]
+        return Prepared(
+            surface=learn_surface([self.material.rows[k] for k in rows]),
+            scale=scale,
+            rows=scaled,
+            better=scaled[[number[int(place)] for place in self.places[pairs]]],
+            worse=quality.scaled(bad, self.worse_model.vectors[pairs], tags, scale),
+            pairs=pairs,
+            judged=self.material.scores[rows] if self.training.judged else np.zeros(0),
+        )
 
-    def accuracy(self, trained: Trained, language: str) -> dict[str, Any]:
-        """Return the pair accuracy on the test rows of a language: all kinds, each kind, number of pairs."""
-        rows = set(self._rows(2, lambda tag: tag == language).tolist())
-        pairs = np.flatnonzero([int(place) in rows for place in self.places])
-        if not len(pairs):
-            return {"all": 0.0, "n": 0, "kinds": {}}
-        places = self.places[pairs]
-        better = self._score(trained, [self.material.rows[k] for k in places], self.better_model, places)
-        worse = self._score(trained, [self.worse[k] for k in pairs], self.worse_model, pairs)
-        kinds = np.array([self.material.pairs[k].kind for k in pairs])
-        each = {
-            str(kind): quality.pair_accuracy(better[kinds == kind], worse[kinds == kind]) for kind in np.unique(kinds)
-        }
-        told = {kind: round(value, 4) for kind, value in sorted(each.items())}
-        return {"all": round(quality.pair_accuracy(better, worse), 4), "n": len(pairs), "kinds": told}
+    def _test(self, leave_out: str, language: str) -> tuple[Floats, Floats, Ints]:
+        """Return the test pairs of a language in numbers."""
+        if (leave_out, language) not in self._tested:
+            known, rows = self.prepared(leave_out), set(self._rows(2, lambda tag: tag == language).tolist())
+            pairs = np.flatnonzero([int(place) in rows for place in self.places])
+            places = self.places[pairs]
+            better = self._numbers(known, [self.material.rows[k] for k in places], self.better_model, places)
+            worse = self._numbers(known, [self.worse[k] for k in pairs], self.worse_model, pairs)
+            self._tested[leave_out, language] = better, worse, pairs
+        return self._tested[leave_out, language]
 
-    def _score(self, trained: Trained, rows: Sequence[Example], model: Described, places: NDArray[np.int64]) -> Floats:
-        symptoms = np.concatenate([surface_part(rows, trained.surface), model.symptoms[places]], axis=1)
-        return trained.score(Described(symptoms, model.vectors[places]), [row.language for row in rows])
+    def _numbers(self, known: Prepared, rows: Sequence[Example], model: Described, places: Ints) -> Floats:
+        symptoms = np.concatenate([surface_part(rows, known.surface), model.symptoms[places]], axis=1)
+        return quality.scaled(symptoms, model.vectors[places], [row.language for row in rows], known.scale)
 
-    def _rows(self, part: int, wanted: Any) -> NDArray[np.int64]:
+    def _rows(self, part: int, wanted: Callable[[str], bool]) -> Ints:
         chosen = [wanted(tag) for tag in self.material.languages]
         return np.flatnonzero((self.material.part == part) & np.array(chosen))
 
-    def _cross_fitted(self, rows: NDArray[np.int64]) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    def _cross_fitted(self, rows: Ints) -> tuple[Floats, Floats, Ints]:
         """Return symptoms of rows and of their worse twins, from counts on the other half; and which pairs they are."""
         half = np.full(len(self.material.rows), -1)
         half[rows] = np.arange(len(rows)) % 2
-        pairs = np.flatnonzero(half[self.places] >= 0)
-        parts = [np.zeros((len(rows), len(self.prior))), np.zeros((len(pairs), len(self.prior)))]
+        pairs = np.flatnonzero(half[self.places] >= 0) if len(self.places) else np.zeros(0, dtype=np.int64)
+        good, bad = np.zeros((len(rows), len(self.prior))), np.zeros((len(pairs), len(self.prior)))
+        count = len(FEATURES)
+        good[:, count:], bad[:, count:] = self.better_model.symptoms[rows], self.worse_model.symptoms[pairs]
         for side in (0, 1):
             surface = learn_surface([self.material.rows[k] for k in rows if half[k] != side])
             mine, twins = half[rows] == side, half[self.places[pairs]] == side
-            count = parts[0].shape[1] - self.better_model.symptoms.shape[1]
-            parts[0][mine, :count] = surface_part([self.material.rows[k] for k in rows[mine]], surface)
-            parts[1][twins, :count] = surface_part([self.worse[k] for k in pairs[twins]], surface)
-            parts[0][mine, count:] = self.better_model.symptoms[rows[mine]]
-            parts[1][twins, count:] = self.worse_model.symptoms[pairs[twins]]
-        return parts[0], parts[1], pairs
+            good[mine, :count] = surface_part([self.material.rows[k] for k in rows[mine]], surface)
+            bad[twins, :count] = surface_part([self.worse[k] for k in pairs[twins]], surface)
+        return good, bad, pairs
+
+
+def measure(fit: Fit) -> dict[str, Any]:
+    """Return pair accuracy on rows set aside, per language and kind, and the same for languages left out."""
+    tags = sorted(set(fit.material.languages)) if fit.material.pairs else []
+    found = {tag: fit.accuracy(tag) for tag in tags}
+    absent = {}
+    if fit.training.leave_out_language and len(tags) > 1:
+        absent = {tag: fit.accuracy(tag, leave_out=tag) for tag in tags}
+    return {
+        "languages": {tag: side for tag, side in found.items() if side["n"] >= FEWEST_TEST_PAIRS},
+        "left_out_languages": {tag: side for tag, side in absent.items() if side["n"] >= FEWEST_TEST_PAIRS},
+    }
