@@ -2,11 +2,11 @@
 
     OMP_NUM_THREADS=2 python bench/selection.py PEER_PYTHON [--rows 1000000] [--select 10000]
 
-PEER_PYTHON is an interpreter with scikit-learn (`python -m venv sk && sk/bin/pip install scikit-learn==1.7.2`). Vectors are
-made: 384 dimensions with a falling spectrum around two thousand topics of uneven size, like sentence embeddings. Ours and
-the peer's run in turn, each in its own process. The plain greedy is measured on a few choices late in the run and
-extrapolated. The arithmetic floor is the multiply-adds of the work at the speed this machine multiplies matrices, measured
-in the same minute.
+PEER_PYTHON is an interpreter with scikit-learn (`python -m venv sk && sk/bin/pip install scikit-learn==1.7.2`).
+Vectors are made: 384 dimensions with a falling spectrum around two thousand topics of uneven size, like sentence
+embeddings. Ours and the peer's run in turn, each in its own process. The plain greedy is measured on twenty choices
+and extrapolated. The arithmetic floor is the multiply-adds of the work at the speed this machine multiplies matrices,
+measured in the same minute.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@
 
 nano-en learns some Urdu first. The pool is what the offline teacher wrote, all of it clean, graded by a quality scorer;
 a third of the rows stands in it four times with small changes, as repeated prompting produces them. Five ways of
-choosing the same number of rows, three seeds each, fine-tuned and measured through the ordinary stages: bits per byte of
-held-out answers, with intervals over seeds and answers. About fifteen minutes of one core.
+choosing the same number of rows, three seeds each, fine-tuned and measured through the ordinary stages: bits per byte
+of held-out answers, with intervals over seeds and answers. About fifteen minutes of one core.
 """
 
 from __future__ import annotations

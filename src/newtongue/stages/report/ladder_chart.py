@@ -61,7 +61,8 @@ def ladder_chart(name: str, rungs: Sequence[Rung]) -> str:
     title = f"{name}: bits per byte over rows trained on, 95 % intervals"
     return (
         f'<figure><figcaption>{escape(title)}</figcaption><svg viewBox="0 0 {WIDTH} {HEIGHT + 20}" width="100%" '
-        f'role="img" font-family="sans-serif" font-size="13"><title>{escape(title)}</title>{"".join(parts)}</svg></figure>'
+        f'role="img" font-family="sans-serif" font-size="13"><title>{escape(title)}</title>{"".join(parts)}'
+        "</svg></figure>"
     )
 
 
