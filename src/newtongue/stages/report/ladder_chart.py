@@ -3,30 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
 
+from newtongue.methods.ladder import Rung
 from newtongue.stages.report.markup import escape
 
 WIDTH, HEIGHT, LEFT, FOOT = 640, 320, 70, 46
 COLOURS = ("#6b7280", "#0f766e", "#b45309", "#4338ca", "#be123c", "#15803d")
 """One per method, the control first."""
-
-
-class Interval(Protocol):
-    """A value with its ends."""
-
-    value: float
-    low: float
-    high: float
-
-
-class Rung(Protocol):
-    """One size of one method."""
-
-    method: str
-    size: int
-    value: Interval
 
 
 def ladder_chart(name: str, rungs: Sequence[Rung]) -> str:
@@ -66,11 +50,11 @@ def ladder_chart(name: str, rungs: Sequence[Rung]) -> str:
     )
 
 
-def _axis(y: object, low: float, high: float) -> str:
+def _axis(y: Callable[[float], float], low: float, high: float) -> str:
     lines = []
     for share in (0, 0.25, 0.5, 0.75, 1):
         value = low + share * (high - low)
-        place = y(value)  # type: ignore[operator]
+        place = y(value)
         lines.append(
             f'<line x1="{LEFT}" x2="{WIDTH}" y1="{place:.1f}" y2="{place:.1f}" stroke="#d1d5db"/>'
             f'<text x="{LEFT - 8}" y="{place + 4:.1f}" text-anchor="end" fill="#6b7280">{value:.3f}</text>'
