@@ -38,6 +38,8 @@ TAGS = {"ur": "urd_Arab", "hi": "hin_Deva", "sw": "swh_Latn", "th": "tha_Thai", 
 SURFACE = ("truncated", "repeated", "wrong_language")
 DEEP = ("shuffled", "mismatched", "back_translated")
 ROWS_PER_LANGUAGE, TEST_PER_LANGUAGE, PER_DOCUMENT = 250, 120, 6
+STATES_ROWS = (80, 60)
+"""Rows per language with states, training and test: three forward passes for each and its six twins."""
 SEED = 0
 
 
@@ -170,7 +172,7 @@ def planted(
 
 def main(folder: Path, out: Path, states: bool) -> None:
     kinds = [*SURFACE, *DEEP]
-    material = planted(folder, kinds)
+    material = planted(folder, kinds, *(STATES_ROWS if states else (ROWS_PER_LANGUAGE, TEST_PER_LANGUAGE)))
     encoder = adapted(folder, out) if states else None
     training = ScorerTraining.model_validate({"surprise": states, "encoder": str(encoder) if encoder else None})
     describer = Describer(encoder, states, 256, "cpu")
