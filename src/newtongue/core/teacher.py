@@ -40,6 +40,8 @@ class Teacher(Settings):
     """Keys added to every request, for providers that differ; null removes one (`{seed: null, top_p: 0.9}`)."""
     structured: Literal["schema", "json", "none"] = "schema"
     """How a wanted form is told to the server: `schema` (`response_format: json_schema`), `json`, or not at all."""
+    batch_usd_fraction: float | None = operational(None, gt=0, le=1)
+    """Send through the endpoint's batch files at this share of the price; None sends one by one."""
     license: str = "unknown"
     """Terms the answers come under."""
 

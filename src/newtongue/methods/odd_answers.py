@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 Texts = Mapping[str, str]
-"""`english`, `sister`, `roman`: sentences that stand for an answer in the wrong language or script."""
+"""`english`, `sister`, `roman`: sentences that stand for an answer in the wrong language or script; `letters` and
+`other_letters`: letters of the language, and those of another with the same look."""
 
 
 def odd(fault: str, text: str, texts: Texts) -> str:
@@ -44,6 +45,10 @@ def _switch(text: str, texts: Texts) -> str:
     return text[: len(text) // 2] + " " + texts.get("english", "and then it went on in English for a while")
 
 
+def _other_letters(text: str, texts: Texts) -> str:
+    return text.translate(str.maketrans(texts.get("letters", ""), texts.get("other_letters", "")))
+
+
 CHANGES: Final[Mapping[str, Callable[[str, Texts], str]]] = {
     "fenced": lambda text, _: f"Here is the answer:\n```json\n{text}\n```",
     "think": lambda text, _: f"<think>Let me see. {text[:20]}</think>\n{text}",
@@ -58,6 +63,6 @@ CHANGES: Final[Mapping[str, Callable[[str, Texts], str]]] = {
     "roman": _other("roman"),
     "switch": _switch,
     "loop": lambda text, _: " ".join([" ".join(text.split()[:4])] * 40),
-    "arabic letters": lambda text, _: text.translate(str.maketrans({"ی": "ي", "ک": "ك"})),
+    "arabic letters": _other_letters,
     "decomposed": lambda text, _: unicodedata.normalize("NFD", text),
 }

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 import orjson
 
+from newtongue.adapters.llm.bed_batches import BatchDesk
 from newtongue.adapters.llm.requests import Price, request_key
 
 LOOPBACK: Final = "127.0.0.1"
@@ -90,6 +91,7 @@ class Bed:
         self.odd: Callable[[str, str], str] = lambda fault, text: text
         self.control: Callable[[dict[str, Any]], None] = lambda settings: None
         self.url = ""
+        self.batches = BatchDesk(self)
         self._allowance, self._seen_at = 0.0, 0.0
 
     async def serve(self, port: int = 0) -> asyncio.Server:
@@ -103,6 +105,8 @@ class Bed:
         """Answer one request, well or badly."""
         if path.startswith(("/meter", "/control", "/health")):
             return self._aside(connection, path, raw)
+        if path.startswith(("/v1/files", "/v1/batches")):
+            return connection.send(200, self.batches.answer(path, raw))
         body = orjson.loads(raw)
         key = request_key(body)
         attempt, meter = self.meter.attempts[key], self.meter
@@ -145,7 +149,7 @@ class Bed:
             return connection.send(502 if fault == "html 502" else 200, PAGE, {"Content-Type": "text/html"})
         if fault == "reset":
             return connection.drop()
-        reply, cost = self._reply(fault, body)
+        reply, cost = self.reply(fault, body)
         self.meter.billed += cost
         raw = orjson.dumps(reply) if fault != "surrogate" else orjson.dumps(reply).replace(b"SURROGATE", b"\\ud83d")
         if fault in ("reset late", "cut"):
@@ -164,7 +168,7 @@ class Bed:
             return {"Retry-After": formatdate(time.time() + self.retry_after_seconds, usegmt=True)}
         return {}
 
-    def _reply(self, fault: str, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
+    def reply(self, fault: str, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
         """Return a chat completion with the oddity asked for, and what it costs."""
         text = self.odd(fault, self.write(body))
         prompt = sum(len(str(message["content"]).encode()) for message in body["messages"]) // 4 + 1

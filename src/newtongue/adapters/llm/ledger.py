@@ -68,19 +68,22 @@ COMPRESSION: Final = 1
 """Of raw answers; the fastest level, they are short."""
 KEYS_PER_QUERY: Final = 400
 """Keys looked up in one statement."""
+BATCH: Final = "batch/"
+"""How the holder of attempts in a batch file begins: they are open until its results are read, whoever lives."""
 _handles = itertools.count()
 
 
 class Ledger:
     """The money book behind one file; see the module's docstring for the rules and the uses."""
 
-    def __init__(self, path: Path, cap_micro_usd: int | None = KEEP_CAP) -> None:
+    def __init__(self, path: Path, cap_micro_usd: int | None = KEEP_CAP, holder: str = "") -> None:
         """Open or create the book.
 
         Args:
             path: The file; its folder must exist and be on a local disk.
             cap_micro_usd: The most the store may ever spend. None: nothing may cost anything.
                 Left out: the cap already written in the file (none in a new file).
+            holder: In whose name attempts are open; a batch file outlives the process that wrote it (`batch/NAME`).
 
         Raises:
             Corrupt: The file is not a ledger.
@@ -88,7 +91,7 @@ class Ledger:
         self.path = path
         self._lock = threading.RLock()
         self._depth = 0
-        self._holder = f"{_holder(os.getpid())}:{next(_handles)}"
+        self._holder = holder or f"{_holder(os.getpid())}:{next(_handles)}"
         try:
             self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             self._db.execute("PRAGMA journal_mode = WAL")
@@ -390,5 +393,7 @@ def _holder(pid: int) -> str:
 
 
 def _is_alive(holder: str) -> bool:
+    if holder.startswith(BATCH):
+        return True
     pid, _, since = holder.partition(":")
     return is_alive(int(pid), since.partition(":")[0])

@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+from newtongue.adapters.llm.batches import Batches
 from newtongue.adapters.llm.choice import best
 from newtongue.adapters.llm.endpoints import Endpoint
 from newtongue.adapters.llm.judging import judge_question, read_grade
@@ -122,7 +123,8 @@ class Teachers:
             BudgetExceeded: The next request does not fit under the cap. Comes after every reply there is.
             ProviderError: A teacher cannot be used, or kept failing. Comes after every reply there is.
         """
-        if self._sending.shards > 1:
+        batched = any(voice.teacher.batch_usd_fraction for voice in self._voices.values())
+        if batched or self._sending.shards > 1:
             questions = list(questions)
             self._fill(questions)
         ready: dict[int, tuple[Question, Reply]] = {}
@@ -146,7 +148,7 @@ class Teachers:
         return self._ledger.cost_of(keys)
 
     def _fill(self, questions: list[Question]) -> None:
-        """Have shards ask what the ledger does not know yet; `stream` then finds it there.
+        """Have batch files or shards ask what the ledger does not know yet; `stream` then finds it there.
 
         Questions that go to several teachers or to judges are left to `stream`.
         """
@@ -157,17 +159,27 @@ class Teachers:
         known = self._recall(numbered, routes)
         for name, voice in self._voices.items():
             todo = [q for (n, q), route in zip(numbered, routes, strict=True) if n not in known and route == (name,)]
-            if not todo:
-                continue
-            worst = max(voice.price.worst_case(voice.body(question)) for question in todo)
-            settings = {
-                "teacher": voice.teacher.model_dump(mode="json"),
-                "name": name,
-                "sending": self._sending.model_copy(update={"shards": 1}).model_dump(mode="json"),
-                "least_micro_usd": 2 * worst,
-            }
-            with closing(Coordinator(self._ledger.path.parent, self._stage, self._sending)) as coordinator:
-                coordinator.fill(map(line_of, todo), settings)
+            if todo and voice.teacher.batch_usd_fraction:
+                self._in_batches(name, voice, todo)
+            elif todo and self._sending.shards > 1:
+                self._in_shards(name, voice, todo)
+
+    def _in_batches(self, name: str, voice: Voice, todo: list[Question]) -> None:
+        price = voice.price.times(voice.teacher.batch_usd_fraction or 1.0)
+        batches = Batches(self._pool.lanes[name].endpoint, price, self._ledger.path.parent, self._stage)
+        bodies = ((question, voice.body(question)) for question in todo)
+        batches.fill(list({voice.key(question, body): body for question, body in bodies}.items()))
+
+    def _in_shards(self, name: str, voice: Voice, todo: list[Question]) -> None:
+        worst = max(voice.price.worst_case(voice.body(question)) for question in todo)
+        settings = {
+            "teacher": voice.teacher.model_dump(mode="json"),
+            "name": name,
+            "sending": self._sending.model_copy(update={"shards": 1}).model_dump(mode="json"),
+            "least_micro_usd": 2 * worst,
+        }
+        with closing(Coordinator(self._ledger.path.parent, self._stage, self._sending)) as coordinator:
+            coordinator.fill(map(line_of, todo), settings)
 
     def _todo(
         self, questions: Iterable[Question], ready: dict[int, tuple[Question, Reply]]
