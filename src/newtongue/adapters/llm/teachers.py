@@ -147,6 +147,11 @@ class Teachers:
         """Return what all attempts at these requests cost together, in micro-dollars."""
         return self._ledger.cost_of(keys)
 
+    def left(self) -> int | None:
+        """Return the micro-dollars left under the cap, in the whole store; None where nothing may cost anything."""
+        cap = self._ledger.cap()
+        return None if cap is None else cap - self._ledger.spent()
+
     def _fill(self, questions: list[Question]) -> None:
         """Have batch files or shards ask what the ledger does not know yet; `stream` then finds it there.
 

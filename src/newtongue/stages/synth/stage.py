@@ -20,6 +20,7 @@ from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.generators.self_instruct import SelfInstruct
 from newtongue.stages.synth.loop import Loop
 from newtongue.stages.synth.material import gather
+from newtongue.stages.synth.pilot import Pilot
 from newtongue.stages.synth.units import make_kit, units
 
 STAGE = "synth"
@@ -51,13 +52,16 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
     asked = config.asked()
     routing = Routing(by_task={role: role for role in asked if role})
     with open_teachers(asked, context.store, STAGE, routing=routing, sending=sending) as teachers:
+        pilot = Pilot(config.rows, teachers, context)
         while requests := work.plan():
             replies = []
             for _, reply in teachers.stream(request.question for request in requests):
                 replies.append(reply)
+                pilot.watch(reply, len(requests))
                 _show(books, config, context)
             _require_answers(books, replies)
             work.take(requests, replies)
+            pilot.judge(books)
         _show(books, config, context)
         spent = teachers.cost_of(books.keys) / MICRO
     if not books.accepted:
