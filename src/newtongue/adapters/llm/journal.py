@@ -1,8 +1,7 @@
-"""What became of every row, and who was asked: the part of the ledger that is not about money.
+"""What became of every question, and who was asked: the part of the ledger that is not about money.
 
-`Tally` counts a stage's rows in and out and refuses to end when one is missing: rows in = accepted + rejected + failed
-+ pending, each of the last three with a reason. Verdicts are written in one transaction, so `show` and `review` can
-read them while money is spent elsewhere.
+`Tally` counts questions in and replies out and refuses to end when one is missing: in = answered + rejected + failed +
+pending, each of the last three with a reason, which is written down so that it can be read while the run goes on.
 """
 
 from __future__ import annotations
@@ -11,85 +10,87 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from newtongue.adapters.llm.ledger import KEYS_PER_QUERY, Ledger
+from newtongue.adapters.llm.questions import Reply
 
-Verdict = Literal["accepted", "rejected", "failed", "pending"]
+GROUP = 256
+"""Verdicts written in one transaction."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """What became of one row.
+class Verdict:
+    """Why a question has no good answer.
 
     Attributes:
-        item: The row's name within its scope.
-        state: Its verdict.
-        reason: Why, a short stable phrase; "" only for `accepted`.
-        key: Key of the request that decided it, if any.
+        item: The question's name, else the key of its last request.
+        state: `rejected`, `failed` or `pending`.
+        reason: A short phrase.
+        key: Key of its last request.
     """
 
     item: str
-    state: Verdict
-    reason: str = ""
-    key: str = ""
+    state: str
+    reason: str
+    key: str
 
 
 class Tally:
-    """Conservation of rows within one scope (a stage directory's name)."""
+    """Conservation of one stage's questions."""
 
-    def __init__(self, ledger: Ledger, scope: str) -> None:
-        """Count from nothing; what an earlier run of the scope wrote is replaced when this one ends."""
-        self._ledger, self._scope = ledger, scope
-        self._rows: dict[str, Row] = {}
+    def __init__(self, ledger: Ledger, stage: str) -> None:
+        """Count from nothing; pending questions of earlier runs are no longer pending."""
+        self._ledger, self._stage = ledger, stage
+        self._waiting: list[Verdict] = []
         self.received = 0
+        self.states: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
+        with ledger.writing() as run:
+            run("DELETE FROM verdict WHERE scope = ? AND state = 'pending'", stage)
 
-    def receive(self, number: int = 1) -> None:
-        """Count rows in."""
-        self.received += number
-
-    def judge(self, item: str, state: Verdict, reason: str = "", key: str = "") -> None:
-        """Record one row's verdict; a row has one, and all but `accepted` need a reason.
-
-        Raises:
-            ValueError: The row has a verdict, or lacks a reason.
-        """
-        if item in self._rows:
-            raise ValueError(f"row {item} was judged twice")
-        if state != "accepted" and not reason:
-            raise ValueError(f"row {item} is {state} without a reason")
-        self._rows[item] = Row(item, state, reason, key)
+    def take(self, item: str, reply: Reply) -> None:
+        """Count one reply; one that is not `answered` is written down with its reason."""
+        self.states[reply.state] += 1
+        if reply.state == "answered":
+            return
+        reason = reply.why or "the run stopped first"
+        self.reasons[f"{reply.state}: {reason}"] += 1
+        self._waiting.append(Verdict(item or reply.key, reply.state, reason, reply.key))
+        if len(self._waiting) >= GROUP:
+            self._write()
 
     def counts(self) -> dict[str, int]:
-        """Return received, accepted, rejected, failed, pending."""
-        states = Counter(row.state for row in self._rows.values())
-        names: tuple[Verdict, ...] = ("accepted", "rejected", "failed", "pending")
-        return {"received": self.received, **{name: states[name] for name in names}}
+        """Return received, answered, rejected, failed, pending."""
+        names = ("answered", "rejected", "failed", "pending")
+        return {"received": self.received, **{name: self.states[name] for name in names}}
 
-    def reasons(self) -> dict[str, int]:
-        """Return `state: reason` -> rows, the most frequent first."""
-        found = Counter(f"{row.state}: {row.reason}" for row in self._rows.values() if row.reason)
-        return dict(sorted(found.items(), key=lambda pair: (-pair[1], pair[0])))
-
-    def close(self) -> dict[str, int]:
-        """Assert that no row was lost, write the verdicts, and return the counts.
+    def close(self) -> None:
+        """Write what is left and assert that no question was lost.
 
         Raises:
-            RuntimeError: Rows in differ from rows out.
+            RuntimeError: Questions in differ from replies out.
         """
-        if self.received != len(self._rows):
-            raise RuntimeError(f"rows were lost: {self.received} received, {len(self._rows)} judged")
+        self._write()
+        if self.received != self.states.total():
+            raise RuntimeError(f"questions were lost: {self.received} asked, {self.states.total()} have an outcome")
+
+    def _write(self) -> None:
         with self._ledger.writing() as run:
-            run("DELETE FROM verdict WHERE scope = ?", self._scope)
-            for row in self._rows.values():
-                run("INSERT INTO verdict VALUES (?, ?, ?, ?, ?)", self._scope, row.item, row.state, row.reason, row.key)
-        return self.counts()
+            for one in self._waiting:
+                values = (self._stage, one.item, one.state, one.reason, one.key)
+                run("INSERT OR REPLACE INTO verdict VALUES (?, ?, ?, ?, ?)", *values)
+        self._waiting.clear()
 
 
-def verdicts(ledger: Ledger, scope: str) -> list[Row]:
-    """Return the verdicts of a scope, ordered by item."""
-    rows = ledger.query("SELECT item, state, reason, key FROM verdict WHERE scope = ? ORDER BY item", scope)
-    return [Row(*row) for row in rows]
+def verdicts(ledger: Ledger, stage: str) -> list[Verdict]:
+    """Return why questions of a stage have no good answer, ordered by name; those answered since are left out."""
+    rows = ledger.query(
+        "SELECT item, state, reason, key FROM verdict WHERE scope = ? AND NOT (state IN ('failed', 'pending') AND"
+        " EXISTS (SELECT 1 FROM attempt WHERE attempt.key = verdict.key AND complete = 1)) ORDER BY item",
+        stage,
+    )
+    return [Verdict(*row) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from urllib.parse import urlsplit
 from newtongue.adapters.llm.batches import Batches
 from newtongue.adapters.llm.choice import best
 from newtongue.adapters.llm.endpoints import Endpoint
+from newtongue.adapters.llm.journal import Tally
 from newtongue.adapters.llm.judging import judge_question, read_grade
 from newtongue.adapters.llm.lane import remembered
 from newtongue.adapters.llm.ledger import Ledger
@@ -94,7 +95,11 @@ def open_teachers(
 
 
 class Teachers:
-    """Teachers ready to be asked; made by `open_teachers`."""
+    """Teachers ready to be asked; made by `open_teachers`.
+
+    Attributes:
+        tally: What became of the questions of the last `stream`: in = answered + rejected + failed + pending.
+    """
 
     def __init__(
         self, voices: Mapping[str, Voice], pool: Pool, ledger: Ledger, *, stage: str, how: tuple[Routing, Sending]
@@ -128,6 +133,7 @@ class Teachers:
             questions = list(questions)
             self._fill(questions)
         ready: dict[int, tuple[Question, Reply]] = {}
+        self.tally = Tally(self._ledger, self._stage)
         self._turn = 0
         results = self._pool.run(self._todo(questions, ready), lambda one: self._reply(one[1], one[2]))
         for item, reply in results:
@@ -137,11 +143,17 @@ class Teachers:
             while self._turn in ready:
                 done = ready.pop(self._turn)
                 self._turn += 1
-                if done[1].state != "pending":
-                    yield done
-        yield from (ready[number] for number in sorted(ready) if ready[number][1].state != "pending")
+                yield from self._counted(done)
+        for number in sorted(ready):
+            yield from self._counted(ready[number])
+        self.tally.close()
         if self._pool.problem:
             raise self._pool.problem
+
+    def _counted(self, done: tuple[Question, Reply]) -> Iterator[tuple[Question, Reply]]:
+        self.tally.take(done[0].id, done[1])
+        if done[1].state != "pending":
+            yield done
 
     def cost_of(self, keys: Iterable[str]) -> int:
         """Return what all attempts at these requests cost together, in micro-dollars."""
@@ -198,6 +210,7 @@ class Teachers:
             known = self._recall(chunk, routes)
             for (number, question), route in zip(chunk, routes, strict=True):
                 reply = known.get(number)
+                self.tally.received += 1
                 if reply is None:
                     yield number, question, route
                 else:
