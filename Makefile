@@ -1,4 +1,4 @@
-# make demo | test | check | docs | prove | clean      GNU make 3.81 or newer, Linux and macOS.
+# make demo | test | nightly | check | docs | prove | clean      GNU make 3.81 or newer, Linux and macOS.
 # Packages come from the index pip is configured for. PYTHON=… chooses the interpreter (3.11 or newer).
 
 PYTHON  ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
@@ -9,7 +9,7 @@ BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 QUIET   := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: demo test check docs prove clean
+.PHONY: demo test nightly check docs prove clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed-train          ## Teach the shipped English model Urdu; the last line is the report's path.
@@ -17,6 +17,9 @@ demo: $(VENV)/installed-train          ## Teach the shipped English model Urdu; 
 
 test: $(VENV)/installed-dev            ## The whole test suite.
 	$(QUIET) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+nightly: $(VENV)/installed-dev         ## A hundred and eight kills of runs in random trouble: nothing lost, nothing paid twice.
+	$(QUIET) OMP_NUM_THREADS=1 KILLS=108 $(BIN)/python -m pytest -n $(WORKERS) tests/adapters/llm/test_faults.py
 
 check: $(VENV)/installed-dev           ## Style, types, layers, spelling.
 	$(BIN)/ruff check

@@ -84,9 +84,9 @@ class Routing(Settings):
     """Which teacher answers which request, when there are several."""
 
     mode: Literal["fixed", "best_of_k", "learned"] = "fixed"
-    """`fixed`: `by_task`, else the first; `best_of_k`: ask several, keep the best; `learned`: good rows per dollar."""
+    """`fixed`: the first teacher; `best_of_k`: ask several, keep the best; `learned`: most good rows per dollar."""
     by_task: dict[str, str] = Field(default_factory=dict)
-    """Task type -> name of its teacher, with `fixed`."""
+    """Task type -> name of its teacher, in every mode; the mode decides about the other tasks."""
     k: int = Field(2, ge=2, le=8)
     """Teachers asked per request, with `best_of_k`; the first ones of the recipe."""
     judges: list[str] = Field(default_factory=list)
@@ -124,12 +124,21 @@ def check_teachers(teachers: Mapping[str, Teacher], routing: Routing) -> None:
     Raises:
         ValueError: In the words of the recipe; call it from a validator.
     """
-    answering = [name for name in teachers if name not in routing.judges]
+    answering = answering_teachers(teachers, routing)
     for place, name in [*((f"by_task.{task}", n) for task, n in routing.by_task.items()),
                         *(("judges", n) for n in routing.judges)]:  # fmt: skip
         if name not in teachers:
             raise ValueError(f"`routing.{place}` names `{name}`; the teachers are {', '.join(teachers)}")
     if not answering:
-        raise ValueError("every teacher is a judge; none is left to answer")
+        raise ValueError("every teacher is a judge or has tasks of its own; none is left to answer")
     if routing.mode == "best_of_k" and len(answering) < routing.k:
         raise ValueError(f"`routing.k` is {routing.k}; {len(answering)} teachers answer")
+
+
+def answering_teachers(teachers: Mapping[str, Teacher], routing: Routing) -> list[str]:
+    """Return the names the mode chooses among: those that neither judge nor have tasks of their own.
+
+    With `fixed`, a teacher that has tasks of its own answers the others as well when it is the first.
+    """
+    own = set(routing.by_task.values()) if routing.mode != "fixed" else set()
+    return [name for name in teachers if name not in routing.judges and name not in own]

@@ -279,12 +279,25 @@ def test_tasks_may_have_their_own_teacher(store: Path) -> None:
     assert [reply.teacher for reply in replies] == ["weak", "weak", "dear", "dear"]
 
 
+@pytest.mark.parametrize("mode", ["best_of_k", "learned"])
+def test_a_teacher_with_tasks_of_its_own_answers_nothing_else(store: Path, mode: Any) -> None:
+    with running(FaultyTeacher()) as server:
+        routing = Routing(mode=mode, by_task={"reasoning": "dear"}, window=4)
+        with open_teachers(team_of(server), store, "s", routing=routing) as teachers:
+            replies = teachers.ask([*questions(30, task="qa"), *questions(9, task="reasoning")])
+    assert "dear" not in {reply.teacher for reply in replies[:30]}
+    assert {reply.teacher for reply in replies[30:]} == {"dear"}
+
+
 @pytest.mark.parametrize(
     ("routing", "problem"),
     [
         (Routing(judges=["x"]), "`routing.judges` names `x`; the teachers are weak, fit, dear"),
         (Routing(by_task={"qa": "x"}), "`routing.by_task.qa` names `x`; the teachers are weak, fit, dear"),
-        (Routing(judges=["weak", "fit", "dear"]), "every teacher is a judge; none is left to answer"),
+        (
+            Routing(judges=["weak", "fit", "dear"]),
+            "every teacher is a judge or has tasks of its own; none is left to answer",
+        ),
         (Routing(mode="best_of_k", k=4), "`routing.k` is 4; 3 teachers answer"),
     ],
 )

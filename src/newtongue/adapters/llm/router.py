@@ -46,10 +46,10 @@ class Router:
 
     def decide(self, chunk: Sequence[tuple[int, Question]]) -> list[tuple[str, ...]]:
         """Return the teachers to ask, per question; with `learned` also written down."""
-        if self._routing.mode == "best_of_k":
-            return [tuple(self._teachers[: self._routing.k])] * len(chunk)
+        own = self._routing.by_task
         if not self.window:
-            return [(self._routing.by_task.get(question.task, self._teachers[0]),) for _, question in chunk]
+            wide = tuple(self._teachers[: self._routing.k if self._routing.mode == "best_of_k" else 1])
+            return [(own[question.task],) if question.task in own else wide for _, question in chunk]
         items = [self._item(question) for _, question in chunk]
         standing = decisions(self._ledger, items)
         taken = {item: standing.get(item) or self._decide(item, q) for item, (_, q) in zip(items, chunk, strict=True)}
@@ -66,6 +66,8 @@ class Router:
         self._open[number // self.window][number] = (_cell(question), reply.teacher, fine, reply.micro_usd)
 
     def _decide(self, item: str, question: Question) -> Decision:
+        if question.task in self._routing.by_task:
+            return Decision(item, [self._routing.by_task[question.task]], {"why": "task"})
         arms = self._arms_of(_cell(question))
         choice = choose(arms, Random(item), self._routing.explore_fraction, self._routing.max_share)
         return Decision(item, [choice.teacher], {"why": choice.why, "drawn": dict(choice.drawn)})
@@ -74,7 +76,8 @@ class Router:
         for result in results.values():
             if result:
                 cell, teacher, good, micro_usd = result
-                self._arms_of(cell)[teacher].record(good, micro_usd)
+                if teacher in self._teachers:
+                    self._arms_of(cell)[teacher].record(good, micro_usd)
         self._applied += 1
 
     def _arms_of(self, cell: Cell) -> dict[str, Arm]:

@@ -44,7 +44,7 @@ from newtongue.adapters.llm.requests import Body, Price, Reading
 from newtongue.adapters.llm.router import Router
 from newtongue.adapters.llm.shards import Coordinator, line_of
 from newtongue.core.errors import RecipeError
-from newtongue.core.teacher import LOOPBACK, Routing, Sending, Teacher, check_teachers
+from newtongue.core.teacher import LOOPBACK, Routing, Sending, Teacher, answering_teachers, check_teachers
 
 CHUNK: Final = 200
 """Questions looked up in the ledger together."""
@@ -108,7 +108,7 @@ class Teachers:
         self._voices, self._pool, self._ledger, self._stage = voices, pool, ledger, stage
         self._routing, self._sending = how
         routing = self._routing
-        answering = [name for name in voices if name not in routing.judges]
+        answering = answering_teachers({name: voice.teacher for name, voice in voices.items()}, routing)
         self._router = Router(routing, answering, ledger, stage)
 
     def ask(self, questions: Iterable[Question]) -> list[Reply]:
