@@ -227,6 +227,9 @@ def test_the_best_of_two_is_kept_and_both_are_paid(store: Path) -> None:
     assert cost == Ledger(store / "ledger.db").spent()
 
 
+NOBODY_LEFT = "every teacher is a judge or has tasks of its own; none is left to answer"
+
+
 def team_of(server: FaultyTeacher) -> dict[str, Teacher]:
     dear = {"usd_per_million_input_tokens": 9.0, "usd_per_million_output_tokens": 9.0}
     return {

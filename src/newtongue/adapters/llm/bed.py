@@ -125,7 +125,7 @@ class Bed:
     async def _wait(self, fault: str, key: str, attempt: int) -> None:
         seconds = HANG_SECONDS if fault == "hang" else self.latency(key, attempt)
         seconds += LATE_SECONDS if fault == "late" else 0.0
-        if seconds and fault[:3] not in ("429", "400"):
+        if seconds and not fault.startswith("429"):
             await asyncio.sleep(seconds)
 
     def _too_fast(self) -> bool:
