@@ -196,7 +196,7 @@ def killed(who: list[str], peers: Path | None, repeat: int) -> None:
             one_run(name, peers, url, rows, folder, kill_at=rows // 2 - random.Random(0).randint(0, 99))
             paid = meter(url)["answered"]
             again = one_run(name, peers, url, rows, folder)
-            twice = meter(url)["answered"] - rows
+            twice = meter(url)["answered"] - meter(url)["distinct_answered"]
             state = "ended" if again.ended else f"did not end in {LIMIT_SECONDS} s"
             print(f"  {name}: {paid} paid before the kill, {twice} paid again; {again.rows} rows, {state}")
 

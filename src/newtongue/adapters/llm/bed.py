@@ -69,6 +69,7 @@ class Meter:
             "requests": sum(self.attempts.values()),
             "distinct": len(self.attempts),
             "answered": sum(self.answered.values()),
+            "distinct_answered": len(self.answered),
             "billed_micro_usd": self.billed,
             "told_micro_usd": self.told,
             "most_in_flight": self.most_in_flight,

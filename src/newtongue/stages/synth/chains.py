@@ -180,7 +180,7 @@ class ChainWork:
             "language": draft.turns[-1].language or self._config.language,
             "split": unit.split,
             "group": unit.group,
-            "source": f"synth: {self._config.generator.kind}, {self._config.teacher.model}",
+            "source": f"synth: {self._config.generator.kind}, {' or '.join(self._config.writers())}",
             "license": combine_licences(asked),
             "task": draft.task,
             "flags": flags,

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, Settings, StageConfig, operational
-from newtongue.core.teacher import Teacher
+from newtongue.core.teacher import Routing, Teacher, check_teachers
 from newtongue.stages.synth.generators.cross_lingual import CrossLingual
 from newtongue.stages.synth.generators.evolve import Evolve
 from newtongue.stages.synth.generators.grounded_dialogue import GroundedDialogue
@@ -52,6 +52,12 @@ class Prompt(Settings):
     """Longer documents are cut at a paragraph or sentence."""
 
 
+ROLES = ("translator", "student", "judge")
+"""Teachers with a part of their own in some generators."""
+FIRST = "teacher"
+"""Name of the first teacher in `routing`."""
+
+
 class SynthConfig(StageConfig):
     """Let a teacher write instruction data from seed tasks and documents.
 
@@ -63,6 +69,10 @@ class SynthConfig(StageConfig):
 
     teacher: Teacher
     """Who writes."""
+    more_teachers: dict[str, Teacher] = Field(default_factory=dict)
+    """Other teachers by name, to choose among as `routing` says; `teacher` is called `teacher` there."""
+    routing: Routing = Routing()
+    """Who is asked what, when there are several teachers."""
     language: str
     """Tag of the language to write in."""
     generator: Generator = SelfInstruct()
@@ -124,10 +134,30 @@ class SynthConfig(StageConfig):
         """Return the kind of the rows."""
         return "Preferences" if isinstance(self.generator, PreferencePairs) else self.MAKES
 
+    @model_validator(mode="after")
+    def _routed(self) -> Self:
+        if taken := {"", FIRST, *ROLES} & set(self.more_teachers):
+            raise ValueError(f"`more_teachers` cannot be called `{min(taken)}`")
+        check_teachers({FIRST: self.teacher, **self.more_teachers}, self.routing)
+        return self
+
     def asked(self) -> dict[str, Teacher]:
-        """Return everybody who may be asked by role; the teacher stands in for who is not given."""
-        others = {"translator": self.translator, "student": self.student, "judge": self.judge}
-        return {"": self.teacher, **{role: teacher for role, teacher in others.items() if teacher}}
+        """Return everybody who may be asked, by name and role; the teacher stands in for a role that is not given."""
+        roles = {role: getattr(self, role) for role in ROLES}
+        return {"": self.teacher, **self.more_teachers, **{role: one for role, one in roles.items() if one}}
+
+    def routes(self) -> Routing:
+        """Return who is asked what: the roles, and what `routing` says of the rest."""
+        own = {role: role for role in ROLES if getattr(self, role)}
+        chosen = {task: "" if name == FIRST else name for task, name in self.routing.by_task.items()}
+        judges = ["" if name == FIRST else name for name in self.routing.judges]
+        return self.routing.model_copy(update={"by_task": {**chosen, **own}, "judges": judges})
+
+    def writers(self) -> list[str]:
+        """Return the models that may have written a row, in the recipe's order."""
+        judges = self.routes().judges
+        names = {"": self.teacher, **self.more_teachers}
+        return list(dict.fromkeys(teacher.model for name, teacher in names.items() if name not in judges))
 
     def rehearsal(self) -> Self:
         """Ask for forty rows, enough of them held out that both sides have some."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from newtongue.adapters.llm.questions import Question, Reply
 from newtongue.core.rows import Conversation, Message
+from newtongue.core.teacher import Teacher
 from newtongue.methods.licences import combine_licences
 from newtongue.methods.rounds import REQUESTS_PER_ROUND, Cell, draw, largest_remainder, make_cells, plan_round
 from newtongue.methods.self_instruct import Ask, Item
@@ -159,7 +160,7 @@ class Loop:
             if judgement.reason:
                 self.books.reject(name, judgement.reason, _content(item, judgement))
             else:
-                self._accept(request, item, name, judgement)
+                self._accept(request, item, name, judgement, teacher=self._config.asked()[reply.teacher])
 
     def _judgement(self, cell: Cell, item: Item, name: str) -> Judgement:
         if cell.accepted >= cell.quota:
@@ -182,13 +183,13 @@ class Loop:
         quota = largest_remainder({"\n".join(pair): 1.0 for pair in product(tags, tags)}, cell.quota)
         return self._directions[id(cell)][direction] >= quota["\n".join(direction)]
 
-    def _accept(self, request: Request, item: Item, name: str, judgement: Judgement) -> None:
+    def _accept(self, request: Request, item: Item, name: str, judgement: Judgement, *, teacher: Teacher) -> None:
         cell, grounding = request.cell, request.grounding
         cell.accepted += 1
         self._directions[id(cell)][judgement.languages] += 1
         shown = {"instruction": item.instruction, "input": item.input, "output": item.output}
         self._pool[cell.split].append(Pooled(name, cell.task, shown))
-        licences = [self._config.teacher.license, *(seed.license for seed in request.seeds)]
+        licences = [teacher.license, *(seed.license for seed in request.seeds)]
         content = blake2b(f"{item.question}\n{item.output}".encode(), digest_size=16).hexdigest()
         row = Conversation(
             id=name,
@@ -196,13 +197,13 @@ class Loop:
             language=judgement.languages[1] or self._config.language,
             split=cell.split,
             group=grounding.group if grounding else content,
-            source=f"synth: {self._config.teacher.model}",
+            source=f"synth: {teacher.model}",
             license=combine_licences([*licences, *([grounding.license] if grounding else [])]),
             task=cell.task,
             flags=judgement.flags,
         )
         facts: dict[str, Any] = {"generator": f"self_instruct: {self._config.generator.mode}"}
-        facts |= {"teacher": self._config.teacher.model, "seeds": [seed.id for seed in request.seeds]}
+        facts |= {"teacher": teacher.model, "seeds": [seed.id for seed in request.seeds]}
         facts |= {"pool": list(request.pool), "document": grounding.group if grounding else ""}
         self.books.accept(row, facts)
 

@@ -13,7 +13,7 @@ from newtongue.adapters.tables import write_conversations, write_preferences, wr
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError, ProviderError
-from newtongue.core.teacher import Routing, Sending
+from newtongue.core.teacher import Sending
 from newtongue.stages.synth.books import Books
 from newtongue.stages.synth.chains import ChainWork
 from newtongue.stages.synth.config import SynthConfig
@@ -49,9 +49,8 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
     sending = Sending(
         concurrency=config.concurrency, timeout_seconds=config.timeout_seconds, max_attempts=config.max_attempts
     )
-    asked = config.asked()
-    routing = Routing(by_task={role: role for role in asked if role})
-    with open_teachers(asked, context.store, STAGE, routing=routing, sending=sending) as teachers:
+    routes = config.routes()
+    with open_teachers(config.asked(), context.store, STAGE, routing=routes, sending=sending) as teachers:
         pilot = Pilot(config.rows, teachers, context)
         while requests := work.plan():
             replies = []
