@@ -64,7 +64,13 @@ def test_advice_follows_from_the_figures() -> None:
 
 def test_models_within_the_interval_are_not_ranked() -> None:
     said = " ".join(advise({"one": facts(1.50, 2.0, 0.5), "two": facts(1.55, 2.0, 0.5)}, 50))
-    assert "two cannot be told from it on this text" in said
+    assert "two cannot be told from it on this text" in said and "fewest tokens" not in said
+
+
+def test_models_that_know_nothing_are_not_ranked_by_it() -> None:
+    said = " ".join(advise({"one": facts(9.0, 8.0, 0.5), "two": facts(23.0, 4.0, 0.5)}, 50))
+    assert "No candidate knows this script" in said and "reads the text best" not in said
+    assert "two needs the fewest tokens per word (4.00)." in said
 
 
 def test_what_is_missing_is_said(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError, RecipeError
 from newtongue.methods import comparison, gate
 from newtongue.stages.report.config import ReportConfig
-from newtongue.stages.report.facts import build_costs, build_facts
+from newtongue.stages.report.facts import build_costs, build_facts, prompt_formats
 from newtongue.stages.report.markdown import build_markdown
 from newtongue.stages.report.material import Material, Measured, measured
 from newtongue.stages.report.page import build_page
@@ -52,17 +52,11 @@ def compare(before: Path, after: Path, limits: gate.Limits | None = None) -> dic
     judged = gate.verdicts(second.scores["sets"], changes, limits or gate.Limits())
     models = {"before": first.scores["model"], "after": second.scores["model"]}
     alone = sorted(set(first.scores["sets"]) ^ set(second.scores["sets"]))
-    notes = [*_notes(models), *([f"measured on one side only: {', '.join(alone)}"] if alone else [])]
+    notes = [
+        *prompt_formats(material_of(first, second)),
+        *([f"measured on one side only: {', '.join(alone)}"] if alone else []),
+    ]
     return {"models": models, "notes": notes, "sets": sets, "verdicts": judged}
-
-
-def _notes(models: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """Say what differs between the two besides their weights and bears on the figures."""
-    formats = [model.get("prompt_sha256") for model in models.values()]
-    names = [str(model.get("chat_template")) for model in models.values()]
-    if formats[0] == formats[1]:
-        return []
-    return [f"the two were asked in different prompt formats ({names[0]} and {names[1]}): answers compare with care"]
 
 
 def find_scores(directory: Path, label: str) -> Measured:
@@ -91,6 +85,11 @@ def find_scores(directory: Path, label: str) -> Measured:
     )
 
 
+def material_of(before: Measured, after: Measured) -> Material:
+    """Return two measured models as the material of a report without stages."""
+    return Material(before, after, [], [], [], [])
+
+
 def write_page(before: Path, after: Path, file: Path) -> None:
     """Write a comparison as the report's page: HTML, Markdown or the facts as JSON, by the file's ending.
 
@@ -100,7 +99,7 @@ def write_page(before: Path, after: Path, file: Path) -> None:
     if file.suffix not in PAGES:
         raise RecipeError(f"cannot write `{file.name}`", expected=f"a file that ends in {', '.join(PAGES)}")
     models = find_scores(before, "before"), find_scores(after, "after")
-    material = Material(models[0], models[1], [], [], [], _notes({m.label: m.scores["model"] for m in models}))
+    material = material_of(*models)
     config = ReportConfig.model_validate({"before": "$before", "after": "$after"})
     facts = build_facts(config, material)
     if file.suffix == ".html":

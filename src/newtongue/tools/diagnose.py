@@ -232,14 +232,27 @@ def advise(found: Mapping[str, Facts], documents: int) -> list[str]:
     for name, facts in found.items():
         said += _about(name, facts)
     if len(found) > 1:
-        rivals = [n for n in found if n != best and _overlap(found[n]["bits_per_byte"], found[best]["bits_per_byte"])]
-        tied = f"; {', '.join(rivals)} cannot be told from it on this text" if rivals else ""
-        said.append(f"{best} reads the text best as it is{tied}. That favours it as a base and proves nothing yet.")
-        cheap = min(found, key=lambda name: found[name]["fertility"])
-        said.append(f"{cheap} needs the fewest tokens per word ({found[cheap]['fertility']:.2f}).")
+        said += [_best_reader(found, best), *_cheapest(found)]
     if documents < FEW_DOCUMENTS:
         said.append(f"Only {documents} documents: intervals are wide; give at least {FEW_DOCUMENTS}.")
     return said
+
+
+def _best_reader(found: Mapping[str, Facts], best: str) -> str:
+    """Say which model reads the text best, and which cannot be told from it."""
+    bits = {name: facts["bits_per_byte"] for name, facts in found.items()}
+    if bits[best]["value"] >= KNOW_NOTHING_BITS:
+        return "No candidate knows this script: bits per byte do not choose between them."
+    rivals = [name for name in found if name != best and _overlap(bits[name], bits[best])]
+    tied = f"; {', '.join(rivals)} cannot be told from it on this text" if rivals else ""
+    return f"{best} reads the text best as it is{tied}. That favours it as a base and proves nothing yet."
+
+
+def _cheapest(found: Mapping[str, Facts]) -> list[str]:
+    """Say which model needs the fewest tokens, where it is at least a twentieth fewer than the next."""
+    first, second = sorted(found, key=lambda name: float(found[name]["fertility"]))[:2]
+    needed = [float(found[name]["fertility"]) for name in (first, second)]
+    return [f"{first} needs the fewest tokens per word ({needed[0]:.2f})."] if needed[0] <= 0.95 * needed[1] else []
 
 
 def _about(name: str, facts: Facts) -> list[str]:

@@ -51,7 +51,7 @@ def build_facts(config: ReportConfig, material: Material) -> Facts:
         "stages": [_stage(made) for made in material.stages],
         "evals": {m.label: _identity(m.manifest) for m in [*material.models, *material.controls]},
         "samples": samples(material, config.samples),
-        "notices": notices(material.stages),
+        "notices": [*prompt_formats(material), *notices(material.stages)],
         "missing": material.missing,
     }
 
@@ -155,6 +155,15 @@ def notices(stages: list[Made]) -> list[str]:
             if any(word in text.lower() for word in MACHINE_WORDS):
                 found.setdefault(text.replace("**", "").replace("`", ""), []).append(made.name)
     return [f"{', '.join(names)}: {text}" for text, names in found.items()]
+
+
+def prompt_formats(material: Material) -> list[str]:
+    """Say when base and final model were asked in different prompt formats, which bears on their answers."""
+    models = [measured.scores["model"] for measured in (material.before, material.after)]
+    if models[0].get("prompt_sha256") == models[1].get("prompt_sha256"):
+        return []
+    names = " and ".join(str(model.get("chat_template")) for model in models)
+    return [f"Base and final model were asked in different prompt formats ({names}): answers compare with care."]
 
 
 def _identity(manifest: Facts) -> Facts:
