@@ -200,3 +200,20 @@ def test_everything_but_generation_works_without_torch(healthy: Path) -> None:
         "sys.exit(any(name in sys.modules for name in ('torch', 'transformers')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_surgery_is_verified_bit_for_bit_and_new_rows_against_w(healthy: Path, tmp_path: Path) -> None:
+    expanded = expand(tmp_path, healthy, init={"input": "focus", "head": "mean"})[1]
+    said = [f.sentence for f in doctor.examine(expanded, generate=False) if f.check in ("kept_rows", "mixed_rows")]
+    assert said == [
+        "the 387 old rows are those of the source, bit for bit",
+        "the new rows of model.embed_tokens.weight are the mixtures W.npz says",
+        "the new rows of lm_head.weight are the mixtures W_head.npz says",
+    ]
+    damaged = copy(expanded, tmp_path / "damaged")
+    set_row(damaged, 5, 0.25)
+    set_row(damaged, 390, 9.0)
+    found = {f.check: f for f in doctor.examine(damaged, generate=False) if f.level != "ok"}
+    assert found["kept_rows"].sentence.startswith("the first 387 rows of model.embed_tokens.weight are not those")
+    assert found["kept_rows"].level == "error"
+    assert "new rows differ from what W.npz says by up to" in found["mixed_rows"].sentence

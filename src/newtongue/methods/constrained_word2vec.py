@@ -65,7 +65,7 @@ def constrained_word2vec(
     """
     ids, rows = old
     scale = 1.0 / max(float(np.std(rows.astype(np.float64) @ context_CD[:512].astype(np.float64).T)), 1e-12)
-    shares = counts_NC.astype(np.float64)
+    shares = counts_NC.astype(np.float32)
     totals = shares.sum(1, keepdims=True)
     shares = shares / np.where(totals > 0, totals, 1)
     places = np.searchsorted(ids, candidates.ids)
@@ -94,11 +94,15 @@ def loss_and_gradient(
     shares, context_CD = contexts
     weights = _softmax(logits)
     made = np.einsum("ns,nsd->nd", weights, rows[places])
-    scores = scale * made @ context_CD.T
-    chances = _softmax(scores)
-    count = max(1, int((shares.sum(1) > 0).sum()))
-    loss = -float((shares * (scores - _logsumexp(scores))).sum()) / count
-    of_made = scale * ((chances * shares.sum(1, keepdims=True) - shares) @ context_CD) / count
+    scores = (scale * made).astype(context_CD.dtype) @ context_CD.T
+    scores -= scores.max(1, keepdims=True)
+    powers = np.exp(scores)
+    sums = powers.sum(1, keepdims=True)
+    total = shares.sum(1, keepdims=True)
+    count = max(1, int((total > 0).sum()))
+    loss = float((total * np.log(sums)).sum() - np.vdot(shares, scores)) / count
+    powers *= total / sums
+    of_made = scale * ((powers - shares) @ context_CD) / count
     of_weights = np.einsum("nd,nsd->ns", of_made, rows[places])
     return loss, weights * (of_weights - (weights * of_weights).sum(1, keepdims=True))
 

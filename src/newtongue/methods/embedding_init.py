@@ -23,7 +23,7 @@ from newtongue.methods.sparsemax import SparseRows
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Spread = Literal["none", "deviation", "covariance"]
-BLOCK_ROWS = 1024
+BLOCK_ROWS = 64
 HEWITT_NOISE = 1e-5**0.5
 """Hewitt's factor 1e-5 on the covariance, as a factor on its square root."""
 
@@ -319,10 +319,12 @@ def mixed_with_mean(init: Initialiser, share: float) -> Initialiser:
 
 def _combined(init: Initialiser, columns: Ints, support_SD: Floats, start: int) -> Floats:
     """Return the weighted sums of one block of rows: a product with a sparse matrix."""
-    from scipy.sparse import csr_array
-
     stop = min(start + BLOCK_ROWS, init.shape[0])
-    first, last = int(init.indptr[start]), int(init.indptr[stop])
-    shape = (stop - start, len(support_SD))
-    block = csr_array((init.data[first:last], columns[first:last], init.indptr[start : stop + 1] - first), shape=shape)
-    return np.asarray(block @ support_SD.astype(np.float32, copy=False), np.float32)
+    filled = start + np.flatnonzero(np.diff(init.indptr[start : stop + 1]))
+    out = np.zeros((stop - start, support_SD.shape[1]), np.float32)
+    if len(filled):
+        span = slice(init.indptr[start], init.indptr[stop])
+        weighted = support_SD[columns[span]]
+        weighted *= init.data[span, None]
+        out[filled - start] = np.add.reduceat(weighted, init.indptr[filled] - init.indptr[start])
+    return out

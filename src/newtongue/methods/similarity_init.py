@@ -144,6 +144,7 @@ def _spread_out(parts: list[SparseRows], tokens: Ints, total: int) -> SparseRows
 
 def unit(vectors: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Return vectors at length 1 and which of them are not zero."""
-    norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    plain = np.ascontiguousarray(vectors, np.float32)
+    norms = np.sqrt(np.einsum("ij,ij->i", plain, plain))
     known = norms > 0
-    return (vectors / np.where(known, norms, 1)[:, None]).astype(np.float32), known
+    return plain / np.where(known, norms, np.float32(1))[:, None], known

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 Scores = NDArray[np.float32]
 Ints = NDArray[np.int64]
-SAMPLE = 4096
+SAMPLE = 16384
 """Columns looked at for the bound."""
 SAMPLE_KEPT = 64
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 from typing import Literal, Protocol
 
 import numpy as np
@@ -18,8 +20,10 @@ from newtongue.adapters.hf.safetensors_file import (
     Tensor,
     encode,
     gather_rows,
+    raw,
     raw_rows,
     read_rows,
+    row_sums,
 )
 from newtongue.core.errors import DataError
 
@@ -99,6 +103,14 @@ class RowStatistics:
     spread: Floats
 
 
+def rows_digest(tensor: Tensor, last: int) -> str:
+    """Return the sha256 of the stored bytes of the first `last` rows: equal digests mean rows equal to the last bit."""
+    digest = sha256()
+    for first, end in row_blocks(tensor, min(last, tensor.shape[0])):
+        digest.update(raw(tensor, first, end))
+    return digest.hexdigest()
+
+
 def grown_rows(rows: int, last_id: int, multiple: int) -> int:
     """Return the rows a matrix gets: room for `last_id`, a multiple of `multiple`, never fewer than before.
 
@@ -135,13 +147,18 @@ def grow_checkpoint(
             place=str(checkpoint.folder),
             fix="leave out init.head",
         )
-    changes, _checked = {}, plan.old_of
-    for salt, tensor in enumerate(tensors):
+    _checked = plan.old_of
+
+    def change(salt: int) -> NewTensor:
+        tensor = tensors[salt]
         maker = makers[0] if tensor is checkpoint.input else makers[1]
         statistics = row_statistics(tensor, plan.used_rows(tensor.shape[0]), name_of, maker.spread)
         values = fit_rows(tensor, maker, statistics, 0 if checkpoint.tied else salt)
-        changes[tensor.name] = replaced(tensor, plan, values, statistics.mean)
-    return changes
+        return replaced(tensor, plan, values, statistics.mean)
+
+    with ThreadPoolExecutor(len(tensors)) as pool:
+        made = list(pool.map(change, range(len(tensors))))
+    return {tensor.name: new for tensor, new in zip(tensors, made, strict=True)}
 
 
 def row_statistics(
@@ -164,23 +181,20 @@ def row_statistics(
     total = np.zeros(width)
     squares = np.zeros((width, width) if spread == "covariance" else width)
     for first, last in row_blocks(tensor):
-        block = read_rows(tensor, first, last).reshape(last - first, width)
         some = weights[first:last]
-        sums = some @ block
-        if not np.isfinite(sums).all():
-            _refuse_bad_rows(tensor, block, some > 0, lambda row, first=first: name_of(first + row))
-            sums = block[some > 0].astype(np.float64).sum(0)
-        total += sums
+        sums = row_sums(tensor, first, last, some)
+        if np.isfinite(sums).all() and spread == "none":
+            total += sums
+            continue
+        block = read_rows(tensor, first, last).reshape(last - first, width)
+        _refuse_bad_rows(tensor, block, some > 0, lambda row, first=first: name_of(first + row))
+        chosen = block[some > 0].astype(np.float64)
+        total += chosen.sum(0)
         if spread != "none":
-            squares += _squares(block[some > 0], spread)
+            squares += chosen.T @ chosen if spread == "covariance" else (chosen**2).sum(0)
     count = max(1, len(used))
     mean = total / count
     return RowStatistics(_shaped(mean, tensor), _spread(mean, squares / count, spread))
-
-
-def _squares(block: Floats, spread: Spread) -> NDArray[np.float64]:
-    wide = block.astype(np.float64)
-    return wide.T @ wide if spread == "covariance" else (wide**2).sum(0)  # type: ignore[no-any-return]
 
 
 def _spread(mean: NDArray[np.float64], squares: NDArray[np.float64], spread: Spread) -> Floats:

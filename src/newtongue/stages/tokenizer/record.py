@@ -33,6 +33,7 @@ def _write(folder: Path, name: str, init: Maker, tokenizer: FastTokenizer, new: 
     first_id, uses = new
     if isinstance(init, Initialiser):
         arrays = {"indptr": init.indptr, "indices": init.indices, "data": init.data, "mean_share": init.mean_share}
+        arrays["noise"] = np.asarray(init.noise)
         np.savez(folder / f"{name}.npz", allow_pickle=False, shape=np.asarray(init.shape), **arrays)
         tokens = init.shape[0]
     else:

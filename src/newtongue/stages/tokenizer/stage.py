@@ -12,7 +12,7 @@ import numpy as np
 
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
 from newtongue.adapters.hf.checkpoint import Checkpoint, open_checkpoint, rewrite, write_config
-from newtongue.adapters.hf.embeddings import RowPlan, grow_checkpoint, grown_rows
+from newtongue.adapters.hf.embeddings import RowPlan, grow_checkpoint, grown_rows, rows_digest
 from newtongue.adapters.hf.tokenizer_editing import save_tokenizer, unreachable
 from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer, refuse_holes, token_text
 from newtongue.adapters.tables import read_documents
@@ -72,6 +72,7 @@ def expand_vocabulary(config: TokenizerConfig, context: Context) -> Outcome:
     uses = use_counts(result, texts)
     facts["unused_in_training"] = sum(uses[first_id + k] == 0 for k in range(len(plan.tokens)))
     facts["init"] = made.name
+    facts["kept_rows"] = {t.name: rows_digest(t, first_id) for t in checkpoint.vocabulary_tensors()}
     facts["initialisation"] = made.facts | measured(material, kept_texts(sets), context.payload)
     write_initialisers(context.payload, made, result, first_id, uses)
     _write_json(context.payload / "expansion.json", facts)

@@ -20,6 +20,8 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("tied_head", weight_checks.tied_head),
     ("row_values", weight_checks.row_values),
     ("new_rows", weight_checks.new_rows),
+    ("kept_rows", weight_checks.kept_rows),
+    ("mixed_rows", weight_checks.mixed_rows),
     ("tokenizer_kind", tokenizer_checks.kind),
     ("token_ids", tokenizer_checks.ids),
     ("special_tokens", tokenizer_checks.special_tokens),

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.adapters.hf.checkpoint import Checkpoint, row_blocks, tie_problem
-from newtongue.adapters.hf.safetensors_file import Tensor, read_rows
+from newtongue.adapters.hf.embeddings import row_statistics, rows_digest
+from newtongue.adapters.hf.safetensors_file import Tensor, gather_rows, read_rows
 from newtongue.adapters.hf.tokenizers import FastTokenizer
+from newtongue.methods.embedding_init import Initialiser
 from newtongue.tools.doctor.findings import Finding, from_error
+from newtongue.tools.doctor.tokenizer_checks import read_json
 
 MAX_SPARE_FRACTION = 0.05
 MAX_SPARE_ROWS = 1024
+ROUNDING = 2**-7
+"""New rows may differ from W times old rows by what bfloat16 rounds, as a share of the largest value."""
 MAX_NORM_FACTOR = 4.0
 """New rows whose median norm differs from the old ones' by more than this factor deserve a look."""
 
@@ -81,10 +85,9 @@ def row_values(_folder: Path, checkpoint: Checkpoint, tokenizer: FastTokenizer) 
 
 def new_rows(folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) -> list[Finding]:
     """Compare the norms of rows added by the tokenizer stage with the old ones, where it left its facts."""
-    file = folder / "expansion.json"
-    if not file.is_file():
+    facts = read_json(folder / "expansion.json")
+    if not facts:
         return []
-    facts = json.loads(file.read_text("utf-8"))
     first, last = facts["first_new_id"], facts["first_new_id"] + facts["new_tokens"]
     if first == last:
         return []
@@ -94,6 +97,59 @@ def new_rows(folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) ->
     near = old / MAX_NORM_FACTOR <= new <= old * MAX_NORM_FACTOR
     fix = "" if near else "train the new rows, or start them with init: subword_mean"
     return [Finding("new_rows", "ok" if near else "warning", sentence, fix)]
+
+
+def kept_rows(folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) -> list[Finding]:
+    """Compare the old rows with the digests the tokenizer stage wrote of its source, where it left them."""
+    facts = read_json(folder / "expansion.json")
+    digests, first = facts.get("kept_rows"), facts.get("first_new_id", 0)
+    if not digests:
+        return []
+    stored = {tensor.name: tensor for tensor in checkpoint.vocabulary_tensors()}
+    changed = [
+        name for name, digest in digests.items() if name not in stored or rows_digest(stored[name], first) != digest
+    ]
+    if changed:
+        sentence = f"the first {first:,} rows of {changed[0]} are not those of the model that was expanded"
+        return [Finding("kept_rows", "error", sentence, "run the tokenizer stage again")]
+    return [Finding("kept_rows", "ok", f"the {first:,} old rows are those of the source, bit for bit")]
+
+
+def mixed_rows(folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) -> list[Finding]:
+    """Make the new rows again from the saved W and compare them with what is stored."""
+    facts = read_json(folder / "expansion.json")
+    found = []
+    for tensor in (t for t in checkpoint.vocabulary_tensors() if len(t.shape) == 2):
+        own = folder / "W_head.npz"
+        file = own if tensor is not checkpoint.input and own.is_file() else folder / "W.npz"
+        if file.is_file() and facts.get("new_tokens"):
+            found += _compare_with_w(file, tensor, facts["first_new_id"])
+    return found
+
+
+def _compare_with_w(file: Path, tensor: Tensor, first: int) -> list[Finding]:
+    with np.load(file, allow_pickle=False) as saved:
+        init = Initialiser(
+            tuple(saved["shape"].tolist()), *(saved[k] for k in ("indptr", "indices", "data", "mean_share"))
+        )
+        noisy = "noise" in saved and float(saved["noise"]) > 0
+    if noisy:
+        return []
+    used = np.arange(min(first, tensor.shape[0]))
+    mean = (
+        row_statistics(tensor, used, str, "none").mean
+        if init.mean_share.any()
+        else np.zeros(tensor.shape[1], np.float32)
+    )
+    made = init.rows(gather_rows(tensor, init.support()), mean, np.zeros(0, np.float32))
+    stored = read_rows(tensor, first, first + init.shape[0])
+    error = float(np.abs(made - stored).max(initial=0)) / max(float(np.abs(stored).max(initial=0)), 1e-30)
+    if error > ROUNDING:
+        sentence = (
+            f"{tensor.name}: new rows differ from what {file.name} says by up to {error:.1%} of the largest value"
+        )
+        return [Finding("mixed_rows", "warning", sentence, "run the tokenizer stage again, unless they were trained")]
+    return [Finding("mixed_rows", "ok", f"the new rows of {tensor.name} are the mixtures {file.name} says")]
 
 
 def remote_code(_folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) -> list[Finding]:

@@ -1,0 +1,115 @@
+"""Add rows to a synthetic checkpoint of two gigabytes: time against copying its file, and peak memory.
+
+    python bench/vocabulary/surgery.py [--gigabytes 2] [--folder DIR] [--repeats 5]
+
+Interleaved: a copy of the weights file, then the surgery: 8,192 new tokens in two untied bf16 matrices of 128,256
+rows, each the mean of three of 4,096 old rows. Each runs in a process of its own; medians and their ratio are printed.
+The aims: within 1.5 times of the copy, under 1 GiB.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROWS, WIDTH, NEW = 128_256, 2048, 8192
+
+
+def make(folder: Path, gigabytes: float) -> None:
+    """Write a checkpoint: two embedding matrices, the rest in layers of 64 MB."""
+    import numpy as np
+
+    from newtongue.adapters.hf.safetensors_file import NewTensor, encode, write_file
+
+    block = encode(np.random.default_rng(0).standard_normal((1024, WIDTH)).astype(np.float32), "BF16")
+
+    def blocks(rows: int) -> list[bytes]:
+        return [block[: min(1024, rows - at) * WIDTH * 2] for at in range(0, rows, 1024)]
+
+    layers = max(1, int((gigabytes * 1e9 - 4 * ROWS * WIDTH) / (16384 * WIDTH * 2)))
+    tensors = {"model.embed_tokens.weight": NewTensor("BF16", (ROWS, WIDTH), blocks(ROWS))}
+    for n in range(layers):
+        tensors[f"model.layers.{n}.mlp.up_proj.weight"] = NewTensor("BF16", (16384, WIDTH), blocks(16384))
+    tensors["lm_head.weight"] = NewTensor("BF16", (ROWS, WIDTH), blocks(ROWS))
+    folder.mkdir(parents=True, exist_ok=True)
+    write_file(folder / "model.safetensors", tensors, {"format": "pt"})
+    config = {"model_type": "llama", "vocab_size": ROWS, "tie_word_embeddings": False}
+    (folder / "config.json").write_text(json.dumps(config), "utf-8")
+
+
+def operate(source: Path, target: Path) -> None:
+    """Add the rows."""
+    import numpy as np
+
+    from newtongue.adapters.hf.checkpoint import open_checkpoint, rewrite, write_config
+    from newtongue.adapters.hf.embeddings import RowPlan, grow_checkpoint
+    from newtongue.methods.embedding_init import subword_mean
+
+    start = time.perf_counter()
+    init = subword_mean(np.random.default_rng(1).integers(0, 4096, (NEW, 3)).tolist(), ROWS)
+    before = open_checkpoint(source)
+    changes = grow_checkpoint(before, (init, init), RowPlan(ROWS + NEW, np.arange(ROWS, ROWS + NEW)), str)
+    rewrite(before, changes, target, link=False)
+    write_config(before, target, ROWS + NEW)
+    print(json.dumps({"seconds": time.perf_counter() - start, "peak_kb": peak_kb()}))
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy the weights."""
+    target.mkdir()
+    start = time.perf_counter()
+    shutil.copyfile(source / "model.safetensors", target / "model.safetensors")
+    print(json.dumps({"seconds": time.perf_counter() - start, "peak_kb": peak_kb()}))
+
+
+def peak_kb() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def child(what: str, source: Path, target: Path) -> dict[str, float]:
+    command = [sys.executable, __file__, "--child", what, str(source), str(target)]
+    try:
+        return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    finally:
+        shutil.rmtree(target, ignore_errors=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--gigabytes", type=float, default=2.0)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child:
+        what, source, target = options.child
+        {"copy": copy, "operate": operate}[what](Path(source), Path(target))
+        return
+    with tempfile.TemporaryDirectory(dir=options.folder) as place:
+        source = Path(place) / "source"
+        make(source, options.gigabytes)
+        size = (source / "model.safetensors").stat().st_size
+        child("copy", source, Path(place) / "warm")
+        found: dict[str, list[dict[str, float]]] = {"copy": [], "operate": []}
+        for _repeat in range(options.repeats):
+            for what, runs in found.items():
+                runs.append(child(what, source, Path(place) / what))
+        seconds = {what: statistics.median(run["seconds"] for run in runs) for what, runs in found.items()}
+        peak = max(run["peak_kb"] for run in found["operate"]) / 2**20
+        print(f"{size / 1e9:.2f} GB, {NEW:,} new rows in two matrices of {ROWS:,} x {WIDTH:,}, bf16")
+        print(f"copy {seconds['copy']:.2f} s, surgery {seconds['operate']:.2f} s (medians of {options.repeats})")
+        print(
+            f"ratio {seconds['operate'] / seconds['copy']:.2f} (aim: at most 1.5), peak {peak:.2f} GiB (aim: below 1)"
+        )
+
+
+if __name__ == "__main__":
+    main()
