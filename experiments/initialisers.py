@@ -1,7 +1,7 @@
 """Where new rows should start: bits per byte before any training and after a little, per initialiser.
 
     python experiments/initialisers.py ../shared/data/corpus --out runs/initialisers [--languages ur hi sw] [--seeds 3]
-    python experiments/initialisers.py --draw runs/initialisers/results.json docs/initialisers.svg
+    python experiments/initialisers.py --draw runs/initialisers/results.json docs/initialisers.md docs/initialisers.svg
 
 The shipped nano model gets 800 tokens of each language, learnt on 112 documents; everything but the start of the new
 rows is the same. It is then trained on a few thousand tokens of the same text (new rows and all other weights; old
@@ -31,11 +31,12 @@ from newtongue.adapters.hf.models import load_model
 from newtongue.adapters.hf.tokenizers import load_tokenizer
 from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context
+from newtongue.methods.vocabulary_size import ModelSize
 from newtongue.stages.tokenizer.auxiliary import Vocabulary
 from newtongue.stages.tokenizer.config import TokenizerConfig
 from newtongue.stages.tokenizer.initialise import initialise
 from newtongue.stages.tokenizer.initialisers import Material
-from newtongue.stages.tokenizer.plan import plan_expansion
+from newtongue.stages.tokenizer.plan import Ground, plan_expansion
 from newtongue.stages.tokenizer.protect import ProtectedSet, protection
 
 METHODS = (
@@ -101,9 +102,11 @@ class Language:
         self.english = cut(texts(folder / "en.books.jsonl", UNSEEN_BOOK), HELDOUT_BYTES)
         self.kept = within(texts(folder / "en.books.jsonl")[:20], 300_000)
         self.checkpoint, old = open_checkpoint(self.base), load_tokenizer(self.base)
-        known = protection(old, [ProtectedSet("english", "eng_Latn", lambda: iter(self.kept))])
+        sets = [ProtectedSet("english", "eng_Latn", lambda: iter(self.kept))]
         config = TokenizerConfig(model="./model", corpus="./corpus", new_tokens=NEW_TOKENS)
-        plan = plan_expansion(config, old, self.train, known, old.last_id + 1)
+        stored = self.checkpoint
+        size = ModelSize(stored.parameters, stored.rows, stored.hidden, stored.tied)
+        plan = plan_expansion(config, old, Ground(self.train, sets, protection([old], sets), size, old.last_id + 1))
         self.plan, rows = plan, self.checkpoint.rows
         self.vocabulary = Vocabulary(old, plan.tokenizer, plan.first_id, plan.tokens, plan.pieces, rows, self.train)
         self.encode = lambda text: plan.tokenizer.backend.encode(text, add_special_tokens=False).ids
@@ -208,8 +211,9 @@ def table(results: dict[str, Any]) -> str:
     keys = ("before", "after", "english_before", "english_after")
     lines = []
     for language, methods in grouped(results).items():
+        seeds = max(map(len, methods.values()))
         lines += [
-            f"\n**{language}**\n",
+            f"\n**{language}**, {seeds} seed{'s' if seeds > 1 else ''}\n",
             "| start of new rows | step 0 | after | English, step 0 | English, after | bound, bits | fallback | s |",
         ]
         lines.append("|---|---:|---:|---:|---:|---:|---:|---:|")
@@ -219,6 +223,15 @@ def table(results: dict[str, Any]) -> str:
             seconds = statistics.median(r["seconds"] for r in runs)
             lines.append(f"| `{method}` | {' | '.join(cells)} | {bound} | {runs[0]['fallback']} | {seconds:.1f} |")
     return "\n".join(lines)
+
+
+def publish(source: Path, page: Path, plot: Path) -> None:
+    """Write the tables into a page, between its marks, and the plot beside it."""
+    text, begin, end = page.read_text("utf-8"), "<!-- results:begin -->", "<!-- results:end -->"
+    before, after = text.split(begin)[0], text.split(end)[1]
+    made = table(json.loads(source.read_text("utf-8"))).strip()
+    page.write_text(f"{before}{begin}\n\n{made}\n\n{end}{after}", "utf-8")
+    draw(source, plot)
 
 
 def draw(source: Path, target: Path) -> None:
@@ -262,10 +275,9 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("runs/initialisers"))
     parser.add_argument("--languages", nargs="+", default=["ur", "hi", "sw"])
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--draw", nargs=2, type=Path)
+    parser.add_argument("--draw", nargs=3, type=Path, metavar=("RESULTS", "PAGE", "PLOT"))
     options = parser.parse_args()
     if options.draw:
-        draw(*options.draw)
-        print(table(json.loads(options.draw[0].read_text("utf-8"))))
+        publish(*options.draw)
     else:
         run(options.data, options.out, options.languages, options.seeds)
