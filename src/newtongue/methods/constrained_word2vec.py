@@ -65,9 +65,8 @@ def constrained_word2vec(
     """
     ids, rows = old
     scale = 1.0 / max(float(np.std(rows.astype(np.float64) @ context_CD[:512].astype(np.float64).T)), 1e-12)
-    shares = counts_NC.astype(np.float32)
-    totals = shares.sum(1, keepdims=True)
-    shares = shares / np.where(totals > 0, totals, 1)
+    totals = counts_NC.sum(1, keepdims=True)
+    shares = (counts_NC / np.where(totals > 0, totals, 1)).astype(np.float32)
     places = np.searchsorted(ids, candidates.ids)
     logits = np.log(np.maximum(candidates.start, 1e-300))
     open_ = (candidates.start > 0) & (totals > 0)
@@ -80,7 +79,7 @@ def constrained_word2vec(
 
 
 def loss_and_gradient(
-    logits: Wide, old: tuple[NDArray[np.int64], Floats], contexts: tuple[Wide, Floats], scale: float
+    logits: Wide, old: tuple[NDArray[np.int64], Floats], contexts: tuple[Floats, Floats], scale: float
 ) -> tuple[float, Wide]:
     """Return the mean cross-entropy of the contexts, in nats, and its gradient by the logits of the mixtures.
 

@@ -147,4 +147,4 @@ def unit(vectors: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     plain = np.ascontiguousarray(vectors, np.float32)
     norms = np.sqrt(np.einsum("ij,ij->i", plain, plain))
     known = norms > 0
-    return plain / np.where(known, norms, np.float32(1))[:, None], known
+    return np.asarray(plain / np.where(known, norms, np.float32(1))[:, None], np.float32), known
