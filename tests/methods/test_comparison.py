@@ -163,6 +163,12 @@ def test_a_model_that_only_guesses_has_nothing_to_lose_and_is_not_judged() -> No
     assert kept_verdict(changes) is None
 
 
+def test_a_model_that_is_never_right_has_nothing_to_lose_either() -> None:
+    rows = [{"set": "q", "kind": "match", "item": str(n), "group": str(n), "correct": False} for n in range(50)]
+    changes = compare(tables(rows), tables(rows), **SETTINGS)
+    assert changes["q"]["nothing_to_lose"] and kept_verdict(changes) is None
+
+
 def probe_rows(saved: float, items: int = 60) -> list[dict[str, Any]]:
     hard = np.random.default_rng(0).gamma(20, 2, items)
     return [

@@ -185,11 +185,11 @@ def _mean_change(before: SetTable, after: SetTable, column: str, drawing: Drawin
 
 
 def _chance(before: SetTable, drawing: Drawing) -> dict[str, Any]:
-    """Say whether the first model does no better than guessing, where the number of choices is on record."""
-    chances = before.columns["chance"]
-    known = ~np.isnan(chances) & ~np.isnan(before.columns.get("correct", chances))
-    if before.kind != "choice" or not known.any():
+    """Say whether the first model does no better than guessing; without choices, whether it is ever right."""
+    known = ~np.isnan(before.columns["correct"])
+    if "correct" not in by_kind(SHARES, before.kind) or not known.any():
         return {}
+    chances = np.nan_to_num(before.columns["chance"])
     size = int(before.groups.max()) + 1
     parts = (chances, before.columns["correct"], np.ones(len(known)))
     sums = np.column_stack([np.bincount(before.groups[known], part[known], size) for part in parts])
