@@ -28,7 +28,7 @@ URDU = [
 def corpus(folder: Path, texts: list[str], language: str = "urd_Arab") -> Artefact:
     """Seal-like corpus: three quarters train, the rest held out."""
     rows = [
-        Document(f"d{i}", text, language, "heldout" if i % 4 == 3 else "train", license="CC0-1.0")
+        Document(f"d{i}", text, language, "heldout" if i % 4 == 3 else "train", f"d{i}", license="CC0-1.0")
         for i, text in enumerate(texts)
     ]
     write_documents(folder / "corpus", rows)
@@ -46,8 +46,9 @@ def context(folder: Path, inputs: dict[str, Artefact]) -> Context:
 def expand(folder: Path, model: Path, /, **settings: Any) -> tuple[Outcome, Path, dict[str, Any]]:
     """Run the stage on a model; return outcome, payload and expansion facts."""
     texts, keep = settings.pop("texts", URDU * 6), settings.pop("keep", ["Farmers grow wheat.", "caf\u00e9"])
+    more = settings.pop("inputs", {})
     config = TokenizerConfig(model="./model", corpus="$corpus", **{"new_tokens": 80, **settings})
-    inputs = {"./model": Artefact("Model", model, name="./model"), "$corpus": corpus(folder, texts)}
+    inputs = {"./model": Artefact("Model", model, name="./model"), "$corpus": corpus(folder, texts), **more}
     for ref in config.protect:
         (folder / "keep").mkdir(parents=True, exist_ok=True)
         inputs[str(ref)] = corpus(folder / "keep", keep, "eng_Latn")

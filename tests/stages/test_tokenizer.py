@@ -15,7 +15,8 @@ from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
 from newtongue.adapters.hf.checkpoint import open_checkpoint, rewrite
 from newtongue.adapters.hf.pico import make_pico
 from newtongue.adapters.hf.safetensors_file import NewTensor, encode, raw, read_rows
-from newtongue.adapters.hf.tokenizers import load_tokenizer
+from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer, token_text
+from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
 
 
@@ -226,3 +227,100 @@ def test_the_alphabet_guarantee_covers_every_token(tmp_path: Path, pico: Path) -
     old, new = load_tokenizer(pico).backend, load_tokenizer(payload).backend
     assert old.encode(unseen).ids == new.encode(unseen).ids
     assert old.encode(unseen).ids != load_tokenizer(plain).backend.encode(unseen).ids
+
+
+@pytest.mark.parametrize(("tag", "name"), [("sw", "Swahili"), ("id", "Indonesian")])
+def test_every_protected_thing_has_a_row_and_none_changes_for_a_latin_language(
+    tmp_path: Path, pico: Path, shared_data: Path, tag: str, name: str
+) -> None:
+    """Where merges come first, as public recipes put them, nearly every English document changes."""
+    files = [(shared_data / "corpus" / f"{which}.docs.jsonl").read_text("utf-8") for which in (tag, "en")]
+    texts, keep = ([json.loads(line)["text"] for line in file.splitlines()[:16]] for file in files)
+    languages = {"target": ["urd_Arab"], "keep": ["eng_Latn"]}
+    _outcome, payload, facts = expand(
+        tmp_path, pico, texts=texts, keep=keep, protect=["$keep"], new_tokens=300, languages=languages
+    )
+    assert {row: facts["protected"][row]["changed"] for row in facts["protected"]} == {
+        "english": 0, "code": 0, "mathematics": 0, "chat": 0, "protect.1": 0,
+    }  # fmt: skip
+    old, new = load_tokenizer(pico), load_tokenizer(payload)
+    prepended = {**new.content, "model": {**new.content["model"]}}
+    merges, before = new.content["model"]["merges"], len(old.content["model"]["merges"])
+    prepended["model"]["merges"] = merges[before:] + merges[:before]
+    public = FastTokenizer(prepended, name).backend
+    changed = sum(public.encode(text).ids != old.backend.encode(text).ids for text in keep)
+    assert changed >= 0.9 * len(keep)
+
+
+def test_a_kept_language_without_protected_text_is_refused(tmp_path: Path, pico: Path) -> None:
+    with pytest.raises(DataError, match="fra_Latn is to be kept, and no text of it is protected"):
+        expand(tmp_path, pico, languages={"target": ["urd_Arab"], "keep": ["eng_Latn", "fra_Latn"]})
+
+
+def test_what_is_measured_of_both_tokenizers(expanded) -> None:
+    _outcome, _payload, facts = expanded
+    before, after = facts["fertility"]["before"], facts["fertility"]["after"]
+    assert 0 <= before["single_token_words_fraction"] < after["single_token_words_fraction"] < 1
+    assert 0 < after["renyi_efficiency"] <= 1
+    assert after["fragment_fraction"] < before["fragment_fraction"]
+    assert facts["expected_updates"]["median"] > facts["expected_updates"]["fewest"] >= 0
+    pairs = facts["parity"]["protect.1"]
+    assert pairs["after"] < pairs["before"]
+
+
+def test_trimming_keeps_every_row_it_keeps_bit_for_bit(tmp_path: Path, expanded: Any) -> None:
+    _outcome, grown, _facts = expanded
+    english = ["Children read books at school.", "Farmers grow wheat."] * 4
+    outcome, payload, facts = expand(tmp_path, grown, texts=english, trim={"min_count": 2}, protect=["$keep"])
+    id_map = np.load(payload / "id_map.npy")
+    before, after = open_checkpoint(grown), open_checkpoint(payload)
+    kept = np.flatnonzero(id_map >= 0)
+    assert len(kept) == facts["kept_tokens"] == facts["first_new_id"] < len(load_tokenizer(grown).ids) - 50
+    np.testing.assert_array_equal(read_rows(after.input)[id_map[kept]], read_rows(before.input)[kept])
+    assert all(row["changed"] == 0 for row in facts["protected"].values())
+    assert after.rows % 64 == 0
+    assert "no text needed were dropped" in outcome.card[0]
+    same_logits(grown, payload, "The children read books at school.", id_map)
+
+
+def same_logits(before: Path, after: Path, text: str, id_map: Any) -> None:
+    """The logits of kept ids are equal bit for bit, special tokens are where the settings say."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    models = [AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32).eval() for path in (before, after)]
+    ids = [load_auto_tokenizer(path)(text, return_tensors="pt")["input_ids"] for path in (before, after)]
+    assert id_map[ids[0][0].numpy()].tolist() == ids[1][0].tolist()
+    with torch.no_grad():
+        logits = [model(one).logits[0].numpy() for model, one in zip(models, ids, strict=True)]
+    kept = np.flatnonzero(id_map >= 0)
+    np.testing.assert_array_equal(logits[1][:, id_map[kept]], logits[0][:, kept])
+    ends = [load_auto_tokenizer(path).eos_token_id for path in (before, after)]
+    assert id_map[ends[0]] == ends[1] == models[1].generation_config.eos_token_id == models[1].config.eos_token_id
+
+
+@pytest.mark.parametrize("donor", [True, False], ids=["donor", "trained"])
+def test_replacing_keeps_rows_of_equal_tokens_and_starts_the_others_from_their_spelling(
+    tmp_path: Path, pico: Path, donor: bool
+) -> None:
+    inputs = {}
+    replace: dict[str, Any] = {"tokens": 500}
+    if donor:
+        inputs["./donor"] = Artefact("Model", make_pico(tmp_path / "donor", "mistral", "sentencepiece"), name="./donor")
+        replace = {"donor": "./donor"}
+    _outcome, payload, facts = expand(tmp_path, pico, replace=replace, inputs=inputs)
+    id_map, first = np.load(payload / "id_map.npy"), facts["first_new_id"]
+    before, after = open_checkpoint(pico), open_checkpoint(payload)
+    kept = np.flatnonzero(id_map >= 0)
+    np.testing.assert_array_equal(read_rows(after.input)[id_map[kept]], read_rows(before.input)[kept])
+    old, new = load_tokenizer(pico), load_tokenizer(payload)
+    assert sorted(id_map[kept]) == list(range(first))
+    assert all(token_text(old, old.names[int(i)]) == token_text(new, new.names[int(id_map[i])]) for i in kept)
+    assert new.added == {token: int(id_map[i]) for token, i in old.added.items()}
+    assert np.isfinite(read_rows(after.input)).all()
+    w = np.load(payload / "W.npz")
+    assert len(w["indptr"]) == facts["new_tokens"] + 1
+    text = "Children read books. یہ ایک گاؤں ہے"
+    assert new.backend.decode(new.backend.encode(text).ids) == text
+    if not donor:
+        assert facts["fertility"]["after"]["tokens"] < facts["fertility"]["before"]["tokens"] / 2

@@ -37,6 +37,7 @@ class Vocabulary:
         pieces: Old ids that spell each.
         rows: Rows of the old matrices.
         texts: Training text in the new language.
+        id_map: New id of each old one, -1 where it went; None where old ids stayed.
     """
 
     old: FastTokenizer
@@ -46,6 +47,7 @@ class Vocabulary:
     pieces: Sequence[tuple[int, ...]]
     rows: int
     texts: Sequence[str]
+    id_map: Ids | None = None
 
     @cached_property
     def candidates(self) -> Ids:
@@ -65,10 +67,13 @@ class Vocabulary:
 
     def documents(self) -> Iterator[Ids]:
         """Yield the ids of each training text; new tokens count from `rows` up."""
+        number = np.arange(self.first_id + len(self.tokens))
+        if self.id_map is not None:
+            number[self.id_map[self.id_map >= 0]] = np.flatnonzero(self.id_map >= 0)
+        number[self.first_id :] += self.rows - self.first_id
         for block in batches(self.texts):
             for encoding in self.new.backend.encode_batch_fast(block, add_special_tokens=False):
-                ids = np.asarray(encoding.ids, np.int64)
-                yield np.where(ids >= self.first_id, ids - self.first_id + self.rows, ids)
+                yield number[np.asarray(encoding.ids, np.int64)]
 
 
 def vectors_from_corpus(vocabulary: Vocabulary, settings: VectorSettings, seed: int) -> AuxiliaryVectors:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from newtongue.core.config import CorpusRef, ModelRef, Settings, StageConfig
+from newtongue.core.language import Languages
 from newtongue.stages.tokenizer.init_config import InitMethod, InitSettings
 
 
@@ -23,8 +24,26 @@ class SizeSettings(Settings):
     """Share of computing that has to be saved, else no token is added."""
 
 
+class TrimSettings(Settings):
+    """What `trim` leaves."""
+
+    tokens: int | None = Field(None, ge=1)
+    """Tokens to keep at most, the most used first; single characters, specials and protected text keep theirs."""
+    min_count: int = Field(1, ge=1)
+    """A token stays when the corpus uses it at least this often."""
+
+
+class ReplaceSettings(Settings):
+    """What `replace` puts in."""
+
+    donor: ModelRef | None = None
+    """Model whose vocabulary is taken; null trains one in the same style on the corpus and the protected texts."""
+    tokens: int = Field(32_000, ge=300)
+    """Size of a vocabulary that is trained."""
+
+
 class TokenizerConfig(StageConfig):
-    """Add tokens of the target language to a model, leaving every old id as it was."""
+    """Add tokens of the target language to a model, every old id as it was; or trim or replace its vocabulary."""
 
     MAKES: ClassVar[str] = "Model"
 
@@ -41,6 +60,11 @@ class TokenizerConfig(StageConfig):
     weighs what they save against what they cost."""
     size: SizeSettings = SizeSettings()
     """What `new_tokens: auto` weighs."""
+    trim: TrimSettings | None = None
+    """Drop tokens instead of adding some: ids are numbered anew, and each row that stays keeps its bytes."""
+    replace: ReplaceSettings | None = None
+    """Put in another vocabulary instead of adding tokens: the model's special tokens stay, all other ids are new, and
+    protected text is split anew."""
     max_bytes: int = Field(256_000_000, ge=1000)
     """Tokens are learnt on at most this much text, UTF-8 bytes, in row order."""
     min_count: int = Field(2, ge=1)
@@ -51,8 +75,16 @@ class TokenizerConfig(StageConfig):
     """How new rows start: a method for both matrices, or settings."""
     pad_rows_to: int = Field(64, ge=1)
     """The embedding matrix gets a multiple of this many rows."""
+    languages: Languages = Languages()
+    """Each kept language needs protected text: one of the corpora under `protect`, or the shipped English."""
     seed: int = 0
     """Seed of random initialisers."""
+
+    @model_validator(mode="after")
+    def _one_change(self) -> Self:
+        if self.trim is not None and self.replace is not None:
+            raise ValueError("trim and replace exclude each other; use two tokenizer stages")
+        return self
 
     @property
     def initialisation(self) -> InitSettings:

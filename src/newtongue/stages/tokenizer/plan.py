@@ -33,6 +33,7 @@ class Expansion:
         dropped: Reason -> how many candidates it excluded.
         id_map: New id of each old row, -1 where it goes; None when every old row stays.
         size: How the number of tokens was chosen, where that was left to the stage.
+        wanted: Tokens that were asked for, where some were.
     """
 
     tokenizer: FastTokenizer
@@ -43,6 +44,7 @@ class Expansion:
     dropped: dict[str, int]
     id_map: NDArray[np.int64] | None = None
     size: Mapping[str, Any] | None = None
+    wanted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,7 @@ def plan_expansion(config: TokenizerConfig, old: FastTokenizer, ground: Ground) 
         pieces=growth.pieces[:number],
         dropped=growth.refused,
         size=size,
+        wanted=wanted,
     )
 
 

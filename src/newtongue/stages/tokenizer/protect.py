@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from newtongue.adapters.hf.auto_tokenizer import render
 from newtongue.adapters.hf.segmentation import segmentations
@@ -39,7 +41,8 @@ class ProtectedSet:
 def protected_sets(config: TokenizerConfig, context: Context, chat_tokenizer: Any) -> list[ProtectedSet]:
     """Return the shipped sets, conversations under the model's own chat template, and the recipe's corpora."""
     chat = [render(chat_tokenizer, row["messages"]) for row in _conversations()]
-    sets = [ProtectedSet(name, "", lambda name=name: iter(_paragraphs(name))) for name in SHIPPED]
+    tags = {"english": "eng_Latn"}
+    sets = [ProtectedSet(name, tags.get(name, ""), lambda name=name: iter(_paragraphs(name))) for name in SHIPPED]
     sets.append(ProtectedSet("chat", "", lambda: iter(chat)))
     for number, ref in enumerate(config.protect, 1):
         artefact = context[ref]
@@ -48,7 +51,20 @@ def protected_sets(config: TokenizerConfig, context: Context, chat_tokenizer: An
             raise DataError("the corpus to protect is empty", place=str(ref))
         texts = lambda artefact=artefact: (document.text for document in read_documents(artefact))  # noqa: E731
         sets.append(ProtectedSet(f"protect.{number}", first.language, texts))
+    _refuse_unprotected(config, sets)
     return sets
+
+
+def _refuse_unprotected(config: TokenizerConfig, sets: list[ProtectedSet]) -> None:
+    shown = {each.language for each in sets}
+    missing = [tag for tag in config.languages.keep if tag not in shown]
+    if missing:
+        raise DataError(
+            f"{', '.join(missing)} is to be kept, and no text of it is protected",
+            place="tokenizer.protect",
+            expected="a corpus in every kept language beside the shipped English",
+            fix=f"add a corpus of {missing[0]} to protect",
+        )
 
 
 def kept_texts(sets: list[ProtectedSet]) -> Iterator[str]:
@@ -102,33 +118,47 @@ def protection(tokenizers: Sequence[FastTokenizer], sets: Iterable[ProtectedSet]
     return Protection(frozenset(pairs), frozenset(alphabet))
 
 
-def prove(sets: Iterable[ProtectedSet], before: list[Any], after: list[Any]) -> dict[str, dict[str, Any]]:
+def prove(
+    sets: Iterable[ProtectedSet], before: list[Any], after: list[Any], id_map: NDArray[np.int64] | None = None
+) -> dict[str, dict[str, Any]]:
     """Encode every protected text before and after and count those whose ids differ.
 
     Args:
         sets: The protected sets.
         before: Running tokenizers of the source (as the file says, as transformers loads it).
         after: The same of the result, loaded from disk, in the same order.
-
-    Raises:
-        DataError: A text changed. The rule excludes it, so the tokenizer breaks an assumption of the rule.
+        id_map: New id of each old one, where tokens were numbered anew.
     """
     proof = {}
     for protected in sets:
-        facts = {"documents": 0, "changed": 0, "tokens": 0, "language": protected.language}
+        facts = {"documents": 0, "changed": 0, "tokens": 0, "tokens_after": 0, "language": protected.language}
         for block in batches(protected.texts()):
             changed = [False] * len(block)
             for old, new in zip(before, after, strict=True):
-                ids = [encoding.ids for encoding in old.encode_batch_fast(block)]
+                ids = [_renumbered(encoding.ids, id_map) for encoding in old.encode_batch_fast(block)]
                 now = [encoding.ids for encoding in new.encode_batch_fast(block)]
                 changed = [was or a != b for was, a, b in zip(changed, ids, now, strict=True)]
             facts["changed"] += sum(changed)
             facts["documents"] += len(block)
             facts["tokens"] += sum(map(len, ids))
-        if facts["changed"]:
-            raise DataError(
-                f"{facts['changed']} of {facts['documents']} protected texts ({protected.name}) change their token ids",
-                fix="this tokenizer cannot be expanded safely; please report its normaliser and pre-tokenizer",
-            )
+            facts["tokens_after"] += sum(map(len, now))
         proof[protected.name] = facts
     return proof
+
+
+def refuse_changes(proof: Mapping[str, Mapping[str, Any]]) -> None:
+    """Refuse a result that changes protected text.
+
+    Raises:
+        DataError: A text changed. The rule excludes it, so the tokenizer breaks an assumption of the rule.
+    """
+    for name, facts in proof.items():
+        if facts["changed"]:
+            raise DataError(
+                f"{facts['changed']} of {facts['documents']} protected texts ({name}) change their token ids",
+                fix="this tokenizer cannot be expanded safely; please report its normaliser and pre-tokenizer",
+            )
+
+
+def _renumbered(ids: Sequence[int], id_map: NDArray[np.int64] | None) -> list[int]:
+    return list(ids) if id_map is None else [int(id_map[i]) for i in ids]

@@ -18,19 +18,25 @@ MOST_WRITTEN = 64
 
 
 def write_initialisers(
-    folder: Path, made: Initialised, tokenizer: FastTokenizer, first_id: int, uses: Counter[int]
+    folder: Path, made: Initialised, tokenizers: tuple[FastTokenizer, FastTokenizer], first_id: int, uses: Counter[int]
 ) -> None:
     """Write `W.npz` (CSR) and `W.txt`, one line per new token, and `W_head.*` where the output rows start otherwise.
 
     Rows that no matrix made (a hypernetwork, distillation) stand in the model alone; their text says so.
     """
-    _write(folder, "W", made.input, tokenizer, (first_id, uses))
+    _write(folder, "W", made.input, tokenizers, (first_id, uses))
     if made.head is not made.input:
-        _write(folder, "W_head", made.head, tokenizer, (first_id, uses))
+        _write(folder, "W_head", made.head, tokenizers, (first_id, uses))
 
 
-def _write(folder: Path, name: str, init: Maker, tokenizer: FastTokenizer, new: tuple[int, Counter[int]]) -> None:
-    first_id, uses = new
+def _write(
+    folder: Path,
+    name: str,
+    init: Maker,
+    tokenizers: tuple[FastTokenizer, FastTokenizer],
+    new: tuple[int, Counter[int]],
+) -> None:
+    (old, tokenizer), (first_id, uses) = tokenizers, new
     if isinstance(init, Initialiser):
         arrays = {"indptr": init.indptr, "indices": init.indices, "data": init.data, "mean_share": init.mean_share}
         arrays["noise"] = np.asarray(init.noise)
@@ -42,7 +48,7 @@ def _write(folder: Path, name: str, init: Maker, tokenizer: FastTokenizer, new: 
         stream.write("id\ttoken\tuses\trow\n")
         for number in range(tokens):
             token = first_id + number
-            stream.write(f"{token}\t{readable(tokenizer, token)}\t{uses[token]}\t{_mixture(init, number, tokenizer)}\n")
+            stream.write(f"{token}\t{readable(tokenizer, token)}\t{uses[token]}\t{_mixture(init, number, old)}\n")
 
 
 def _mixture(init: Maker, number: int, tokenizer: FastTokenizer) -> str:
