@@ -23,6 +23,8 @@ URDU = [
     "گاؤں کے لوگ ایک دوسرے کی مدد کرتے ہیں اور خوشی غمی میں شریک ہوتے ہیں۔",
     "کسان کھیتوں میں گندم اور چاول اگاتے ہیں اور لوگ بازار میں سبزیاں بیچتے ہیں۔",
 ]
+ENGLISH = ["Farmers grow wheat.", "café", "People help each other.", "Farmers grow wheat and rice, and people sell it."]
+"""Kept text; the last one stands beside the fourth of the target's."""
 
 
 def corpus(folder: Path, texts: list[str], language: str = "urd_Arab") -> Artefact:
@@ -45,7 +47,7 @@ def context(folder: Path, inputs: dict[str, Artefact]) -> Context:
 
 def expand(folder: Path, model: Path, /, **settings: Any) -> tuple[Outcome, Path, dict[str, Any]]:
     """Run the stage on a model; return outcome, payload and expansion facts."""
-    texts, keep = settings.pop("texts", URDU * 6), settings.pop("keep", ["Farmers grow wheat.", "caf\u00e9"])
+    texts, keep = settings.pop("texts", URDU * 6), settings.pop("keep", ENGLISH)
     more = settings.pop("inputs", {})
     config = TokenizerConfig(model="./model", corpus="$corpus", **{"new_tokens": 80, **settings})
     inputs = {"./model": Artefact("Model", model, name="./model"), "$corpus": corpus(folder, texts), **more}

@@ -57,8 +57,10 @@ class Stretches:
         for block in batches(self.counts, BATCH_STRETCHES):
             encodings = tokenizer.backend.encode_batch(block, add_special_tokens=False)
             for stretch, encoding in zip(block, encodings, strict=True):
-                for ids in _groups(encoding.ids, encoding.word_ids, opens):
-                    counts[ids] += self.counts[stretch]
+                ids, words = encoding.ids, encoding.word_ids
+                whole = not opens and ids and words[0] == words[-1]
+                for group in (tuple(ids),) if whole else _groups(ids, words, opens):
+                    counts[group] += self.counts[stretch]
         return counts
 
 
@@ -105,9 +107,6 @@ def _openers(tokenizer: FastTokenizer) -> frozenset[int]:
 
 
 def _groups(ids: Sequence[int], words: Sequence[int | None], opens: frozenset[int]) -> Iterator[Pieces]:
-    if ids and words[0] == words[-1] and not opens:
-        yield tuple(ids)
-        return
     start = 0
     for at in range(1, len(ids) + 1):
         if at == len(ids) or words[at] != words[at - 1] or (ids[at] in opens):
