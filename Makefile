@@ -18,8 +18,9 @@ demo: $(VENV)/installed-train          ## Teach the shipped English model Urdu; 
 test: $(VENV)/installed-dev            ## The whole test suite.
 	$(QUIET) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-nightly: $(VENV)/installed-dev         ## A hundred and eight kills of runs in random trouble: nothing lost, nothing paid twice.
+nightly: $(VENV)/installed-dev         ## What takes minutes: a hundred and eight kills of runs in random trouble, 50 MB of text.
 	$(QUIET) OMP_NUM_THREADS=1 KILLS=108 $(BIN)/python -m pytest -n $(WORKERS) tests/adapters/llm/test_faults.py
+	$(QUIET) OMP_NUM_THREADS=1 NEWTONGUE_NIGHTLY=1 $(BIN)/python -m pytest tests/stages/test_vocabulary_size.py
 
 check: $(VENV)/installed-dev           ## Style, types, layers, spelling.
 	$(BIN)/ruff check

@@ -50,8 +50,8 @@ def test_little_text_gets_few_tokens_and_more_text_more(shared_data: Path) -> No
 
 
 def test_a_small_model_gets_fewer_and_a_covered_text_none(shared_data: Path) -> None:
-    text = urdu(shared_data, 300_000)
-    rare = SizeSettings(min_updates=2)
+    text = urdu(shared_data, 80_000)
+    rare = SizeSettings(min_updates=12)
     small = chosen(text, rare, ModelSize(1_000_000, 4096, 200, tied=True))
     assert 0 < small["new_tokens"] < chosen(text, rare)["new_tokens"]
     english = files("newtongue").joinpath("assets/protected/english.txt").read_text("utf-8")

@@ -29,7 +29,8 @@ def merged_on_the_way(token: str, ranks: Ranks) -> set[str]:
 
     Source: Sennrich, Haddow, Birch 2016 (arXiv 1508.07909), algorithm 1, at encoding time.
     """
-    parts, made = list(token), set()
+    parts = list(token)
+    made: set[str] = set()
     while True:
         ranked = [(ranks[pair], at) for at, pair in enumerate(itertools.pairwise(parts)) if pair in ranks]
         if not ranked:
