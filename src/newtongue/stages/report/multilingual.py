@@ -10,6 +10,8 @@ from newtongue.stages.report.markup import escape, language_name, number, percen
 from newtongue.stages.report.wording import label_of
 
 Facts = Mapping[str, Any]
+SPREAD = ("faithful", "stopped", "correct", "exact", "f1", "rouge_l", "score")
+"""Figures whose spread over wordings stands on the page; `facts.json` has all."""
 
 
 def translations(facts: Facts) -> str:
@@ -114,7 +116,8 @@ def wordings(facts: Facts) -> str:
     for name, found in facts["sets"].items():
         for label, scores in found["scores"].items():
             asked |= dict.fromkeys(scores.get("wordings", []))
-            for figure, spread in scores.get("spread", {}).items():
+            spreads = scores.get("spread", {})
+            for figure, spread in ((key, spreads[key]) for key in SPREAD if key in spreads):
                 values = [percent(spread[key], 0) for key in ("mean", "lowest", "highest", "range")]
                 rows.append([escape(name), escape(label_of(label)), escape(figure.replace("_", " ")), *values])
     if not rows:
