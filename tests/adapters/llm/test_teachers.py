@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from adapters.llm.faulty_teacher import FaultyTeacher, running
 
-from newtongue.adapters.llm.client import ChatClient, Endpoint
 from newtongue.adapters.llm.journal import Tally, verdicts
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.questions import Objection, Question, Reply
@@ -178,18 +177,18 @@ def test_samples_and_teachers_names_tell_equal_requests_apart(store: Path) -> No
 
 
 def test_two_stages_that_want_the_same_at_the_same_moment_pay_once(store: Path) -> None:
-    bodies = [{"model": "m", "messages": [{"content": f"q {i}"}], "max_tokens": 9} for i in range(12)]
-    replies: list[list[Reply]] = []
+    replies: dict[str, list[Reply]] = {}
     with running(FaultyTeacher(latency_seconds=0.2)) as server:
 
         def work(stage: str) -> None:
-            ledger = Ledger(store / "ledger.db")
-            replies.append(ChatClient(Endpoint(server.url, backoff_seconds=0.01), ledger, stage).complete(bodies))
+            sending = Sending(backoff_seconds=0.01)
+            with open_teachers({"": teacher(server)}, store, stage, sending=sending) as teachers:
+                replies[stage] = teachers.ask(questions(12))
 
         threads = [threading.Thread(target=work, args=(name,)) for name in ("one", "two")]
         [thread.start() for thread in threads]
         [thread.join() for thread in threads]
-    assert replies[0] == replies[1]
+    assert replies["one"] == replies["two"]
     assert set(server.attempts.values()) == {1}
 
 

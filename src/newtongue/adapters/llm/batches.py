@@ -138,7 +138,7 @@ class Batches:
         for attempt in range(attempts):
             try:
                 with self._opener.open(request, timeout=self._endpoint.timeout_seconds) as response:
-                    return bytes(response.read())
+                    return self._redact(response.read())
             except HTTPError as error:
                 problem, final = f"HTTP {error.code} {error.read()[:120]!r}", error.code < 500 and error.code != 429
             except (URLError, OSError) as error:
@@ -151,6 +151,9 @@ class Batches:
             place=self._endpoint.name,
             fix="run the same command again later, or leave out `batch_usd_fraction` to send one by one",
         )
+
+    def _redact(self, raw: bytes) -> bytes:
+        return raw.replace(self._secret.encode(), b"[redacted]") if self._secret else raw
 
 
 def _upload(path: Path) -> tuple[bytes, str]:

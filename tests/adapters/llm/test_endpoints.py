@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from adapters.llm.faulty_teacher import FaultyTeacher, running
 
-from newtongue.adapters.llm.client import ChatClient, Endpoint, Reply
+from newtongue.adapters.llm.endpoints import Endpoint
 from newtongue.adapters.llm.ledger import Ledger
+from newtongue.adapters.llm.questions import Question, Reply
 from newtongue.adapters.llm.requests import Price, read_completion, read_response, request_key, retry_after_seconds
+from newtongue.adapters.llm.teachers import open_teachers
 from newtongue.core.config import Secret
 from newtongue.core.errors import BudgetExceeded, ProviderError, RecipeError
+from newtongue.core.teacher import Sending, Teacher
 
 PRICE = Price(1.0, 2.0)
 COST = PRICE.of(10, 5)
@@ -29,9 +32,15 @@ def bodies(count: int) -> list[dict[str, Any]]:
     ]
 
 
-def ask(teacher: FaultyTeacher, ledger: Ledger, count: int, **settings: Any) -> list[Reply]:
-    chosen = {"timeout_seconds": 5.0, "backoff_seconds": 0.01, "price": PRICE, **settings}
-    return ChatClient(Endpoint(teacher.url, **chosen), ledger, "synth").complete(bodies(count))
+def ask(teacher: FaultyTeacher, ledger: Ledger, count: int, api_key: Secret | None = None, **how: Any) -> list[Reply]:
+    sending = Sending(**{"timeout_seconds": 5.0, "backoff_seconds": 0.01, **how})
+    one = Teacher(
+        url=teacher.url, model="m", max_tokens=50, api_key=api_key,
+        usd_per_million_input_tokens=PRICE.input, usd_per_million_output_tokens=PRICE.output,
+    )  # fmt: skip
+    questions = [Question(body["messages"], seed=body["seed"]) for body in bodies(count)]
+    with open_teachers({"": one}, ledger.path.parent, "synth", sending=sending) as teachers:
+        return teachers.ask(questions)
 
 
 @pytest.fixture
@@ -185,7 +194,7 @@ def test_the_key_is_sent_and_kept_nowhere(tmp_path: Path, monkeypatch: pytest.Mo
             ask(teacher, ledger, 5, api_key=Secret("env:TEST_TEACHER_KEY"))
     assert teacher.keys_seen == {"Bearer sk-very-secret-123"}
     assert "[redacted]" in replies[1].detail
-    kept = b"".join(ledger.answer(request_key(body)).body for body in bodies(1))  # type: ignore[union-attr]
+    kept = ledger.answer(replies[0].key).body  # type: ignore[union-attr]
     database = sqlite3.connect(tmp_path / "ledger.db")
     import zlib
 
