@@ -20,6 +20,7 @@ import orjson
 
 from newtongue.adapters.llm.bed_batches import BatchDesk
 from newtongue.adapters.llm.requests import Price, request_key
+from newtongue.core.errors import NewtongueError
 
 LOOPBACK: Final = "127.0.0.1"
 HANG_SECONDS: Final = 3600.0
@@ -216,7 +217,7 @@ class Bed:
         if path == "/control":
             try:
                 self.control(orjson.loads(raw))
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, NewtongueError) as error:
                 return connection.send(400, orjson.dumps({"error": {"message": str(error)}}))
         facts = {"newtongue_offline": True} if path == "/health" else self.meter.totals()
         if path == "/meter/keys":

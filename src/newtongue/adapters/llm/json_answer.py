@@ -7,7 +7,6 @@ Source: ours; the schema keywords are those of JSON Schema 2020-12 that servers 
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Mapping
@@ -60,7 +59,7 @@ def read_json(text: str, *, cut_off: bool = False) -> Parsed:
     """
     try:
         return Parsed(json.loads(text))
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     if cut_off:
         return Parsed(problem="cut off")
@@ -73,25 +72,13 @@ def read_json(text: str, *, cut_off: bool = False) -> Parsed:
         inner, whole = _outermost(mended)
         if not whole:
             return Parsed(problem="cut off")
-    for candidate in (
-        inner,
-        _TRAILING_COMMA.sub(r"\1", inner),
-        _escape_inner_quotes(_TRAILING_COMMA.sub(r"\1", inner)),
-    ):
+    tidy = _TRAILING_COMMA.sub(r"\1", inner)
+    for candidate in (inner, tidy, _escape_inner_quotes(tidy), _double_quotes(tidy)):
         try:
             return Parsed(json.loads(candidate, strict=False), repaired=True)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
-    return _as_literal(inner)
-
-
-def _as_literal(text: str) -> Parsed:
-    try:
-        value = ast.literal_eval(text)
-        json.dumps(value)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return Parsed(problem="broken JSON")
-    return Parsed(value, repaired=True)
+    return Parsed(problem="broken JSON")
 
 
 def _outermost(text: str) -> tuple[str, bool]:
@@ -131,6 +118,19 @@ def _escape_inner_quotes(text: str) -> str:
                 out.append("\\")
         escaped = letter == "\\" and not escaped
         out.append(letter)
+    return "".join(out)
+
+
+def _double_quotes(text: str) -> str:
+    """Write texts in single quotes with double ones; a quote that ends a text is followed as in JSON."""
+    out: list[str] = []
+    quoted = False
+    for place, letter in enumerate(text):
+        if letter == "'" and (not quoted or _AFTER_TEXT.match(text, place + 1)):
+            quoted = not quoted
+            out.append('"')
+        else:
+            out.append('\\"' if letter == '"' and quoted else letter)
     return "".join(out)
 
 

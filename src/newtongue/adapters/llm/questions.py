@@ -157,12 +157,13 @@ def converse(question: Question, voice: Voice) -> Generator[tuple[str, Body], Re
     while True:
         keys.append(voice.key(question, body))
         reading = yield keys[-1], body
-        base = Reply(keys[-1], None, reading.why, reading.detail, teacher=voice.name, keys=tuple(keys), micro_usd=cost)
-        if reading.verdict != "answer" or reading.completion is None:
-            return replace(base, state="pending" if reading.verdict == "stop" else "failed")
-        done = reading.completion
+        facts: dict[str, Any] = {"flags": flags, "teacher": voice.name, "keys": tuple(keys)}
+        done = reading.completion if reading.verdict == "answer" else None
+        if done is None:
+            state: State = "pending" if reading.verdict == "stop" else "failed"
+            return Reply(keys[-1], None, reading.why, reading.detail, state, micro_usd=cost, **facts)
         cost += price_of(done, voice.price, body)
-        base = replace(base, completion=done, flags=flags, micro_usd=cost)
+        base = Reply(keys[-1], done, reading.why, reading.detail, micro_usd=cost, **facts)
         if done.finish_reason == "length" and question.on_length == "raise" and RAISED not in flags:
             body, flags = {**body, _limit_name(body): RAISE_FACTOR * body[_limit_name(body)]}, (*flags, RAISED)
             continue
