@@ -28,7 +28,7 @@ Ints = NDArray[np.int64]
 ROW_TOKENS = 256
 """Width of a row that holds several small subtrees."""
 SUBTREE_TOKENS = 512
-"""A larger subtree is divided further, as far as it divides."""
+"""A subtree with more tokens below its first fork is divided further, as far as it divides."""
 TRUNK_TOKENS = 48
 """Least shared prefix worth a trunk of its own."""
 WIDTH_STEP = 32
@@ -108,7 +108,7 @@ def plan_tree(
     Args:
         requests: What to score.
         shared: False keeps every request a row of its own, for models that cannot attend along a tree.
-        subtree_tokens: A larger subtree is divided further, as far as it divides.
+        subtree_tokens: A subtree with more tokens below its first fork is divided further, as far as it divides.
         trunk_tokens: Least shared prefix worth a trunk of its own.
 
     Returns:
@@ -183,10 +183,10 @@ def _divide(
         low, high, trunk = stack.pop()
         base = trunks[trunk].depth if trunk >= 0 else 0
         size = int(fed[low] - base + grown[high] - grown[low + 1])
-        if high - low == 1 or size <= limits[0]:
+        split = int(common[low + 1 : high].min(initial=int(fed[low])))
+        if high - low == 1 or size - (split - base) <= limits[0]:
             parts.append((low, high, trunk))
             continue
-        split = int(common[low + 1 : high].min())
         depth = min(split, int(firsts[low:high].min()) - 1)
         if depth - base >= limits[1]:
             trunks.append(Trunk(trunk, requests[low][0][base:depth], depth))

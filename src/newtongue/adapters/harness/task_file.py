@@ -96,7 +96,9 @@ def check_task(settings: Mapping[str, Any], folder: Path, place: str, mark: str 
     """
     for key in settings:
         if key in REFUSED:
-            raise DataError(f"`{key}`: {REFUSED[key]}", place=place, fix="use the lm-eval backend for this task")
+            raise DataError(
+                f"`{key}`: {REFUSED[key]}", place=place, fix="run this task in lm-evaluation-harness itself"
+            )
         if key not in KEYS:
             near = difflib.get_close_matches(str(key), sorted(KEYS), 1)
             hint = f"did you mean `{near[0]}`?" if near else "remove it"
@@ -166,7 +168,7 @@ def _refused(value: Function, mark: str) -> DataError:
         f"`{line}` names Python code, which is never run, and it is none we have our own for ({found})",
         place=f"{value.file}:{value.line}",
         expected='a template such as "{{question}}"',
-        fix="write it as a template or prepare the rows; or run this task with `backend: lm_eval`",
+        fix="write it as a template, or prepare the rows and give them as `data`",
     )
 
 

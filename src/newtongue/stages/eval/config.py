@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
-from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, ModelRef, Settings, StageConfig, operational
+from newtongue.core.config import (
+    ConversationsRef,
+    CorpusRef,
+    FileRef,
+    ModelRef,
+    RowsRef,
+    Settings,
+    StageConfig,
+    operational,
+)
+from newtongue.core.teacher import Teacher
 
 PROMPT_MODES = ("direct", "in_language", "english_first", "xlt")
 """Names of the shipped wordings, in `prompt_modes.yaml`."""
@@ -153,13 +163,32 @@ class TaskSet(Settings):
     """Whether prompts are put under the model's chat template."""
 
 
+class SuiteSet(Settings):
+    """A suite of tasks: a file that names them, and the data you bring for them."""
+
+    path: FileRef
+    """Suite file, or a folder with `suite.yaml`; `asset:suites/target-core.yaml` and others are shipped."""
+    data: dict[str, FileRef] = Field(default_factory=dict)
+    """Name of a task in the suite -> its data; tasks without data are left out, and the scores say so."""
+    language: str
+    """Tag of the language of tasks that leave it open."""
+    limit: int | None = Field(None, ge=1)
+    """Items per task, at most."""
+
+
 class EvalConfig(StageConfig):
     """Measure one model; every item's row is kept."""
 
     MAKES: ClassVar[str] = "Scores"
 
-    model: ModelRef
+    model: ModelRef | None = None
     """Model to measure."""
+    adapter: FileRef | None = None
+    """Low-rank adapter (PEFT directory) to lay over the model."""
+    endpoint: Teacher | None = None
+    """Model behind an OpenAI-compatible endpoint, in place of `model`; it can be asked `generate_until` tasks only."""
+    engine: Literal["own", "lm_eval"] = "own"
+    """What answers tasks: our scorer, or a model of lm-evaluation-harness where that is installed."""
     text: dict[str, TextSet] = Field(default_factory=dict)
     """Name -> held-out text."""
     ngram_control: dict[str, NgramControl] = Field(default_factory=dict)
@@ -178,6 +207,10 @@ class EvalConfig(StageConfig):
     """Probe of in-context learning, judged with the kept languages; None leaves it out."""
     tasks: dict[str, TaskSet] = Field(default_factory=dict)
     """Name -> task file."""
+    suites: dict[str, SuiteSet] = Field(default_factory=dict)
+    """Name -> suite; its sets are called NAME.TASK."""
+    contamination: list[RowsRef] = Field(default_factory=list)
+    """Training data that items of tasks are looked up in; scores are then also given without the items found."""
     join: Literal["safe", "lm_eval"] = "safe"
     """Where an answer begins when a token spans prompt and answer: at that token, or where lm-eval cuts."""
     window_bytes: int = Field(1024, ge=64)
@@ -195,6 +228,14 @@ class EvalConfig(StageConfig):
     threads: int | None = operational(None, ge=1)
     """CPU threads; None takes all cores."""
 
+    @model_validator(mode="after")
+    def _one_subject(self) -> Self:
+        if (self.model is None) == (self.endpoint is None):
+            raise ValueError("give either `model` or `endpoint`")
+        if self.endpoint and (self.adapter or self.text or self.generation or self.choice or self.in_context):
+            raise ValueError("an `endpoint` can be asked `tasks` and `suites` alone: it gives no log-probabilities")
+        return self
+
     def rehearsal(self) -> Self:
         """Score little text and few prompts."""
         text = {k: v.model_copy(update={"max_bytes": min(v.max_bytes or 8192, 8192)}) for k, v in self.text.items()}
@@ -204,5 +245,13 @@ class EvalConfig(StageConfig):
         few = {"sentences": 2, "max_new_tokens": 16}
         grid = {k: v.model_copy(update=few) for k, v in self.translation.items()}
         rules = {k: v.model_copy(update={"prompts": 4, "max_new_tokens": 16}) for k, v in self.rules.items()}
-        sets = {"text": text, "generation": generation, "tasks": tasks, "translation": grid, "rules": rules}
+        suites = {k: v.model_copy(update={"limit": min(v.limit or 8, 8)}) for k, v in self.suites.items()}
+        sets = {
+            "text": text,
+            "generation": generation,
+            "tasks": tasks,
+            "translation": grid,
+            "rules": rules,
+            "suites": suites,
+        }
         return self.model_copy(update=sets)

@@ -34,6 +34,7 @@ def estimate(config: EvalConfig, counts: Mapping[str, Counts], machine: Machine)
     model = counts.get(str(config.model), Counts())
     scored = sum(_scored_bytes(w.corpus, w.max_bytes, counts) for w in config.text.values())
     scored += sum(_scored_bytes(g.data, None, counts) for g in config.generation.values())
+    scored += sum(_task_bytes(ref, counts) for ref in _task_data(config))
     tokens = int(CONTEXT_FACTOR * scored / BYTES_PER_TOKEN)
     tokens += PROBE_TOKENS * config.in_context.items_per_task if config.in_context else 0
     asked = {name: g.prompts * max(1, len(g.wordings)) for name, g in config.generation.items()}
@@ -59,3 +60,14 @@ def _scored_bytes(ref: str, limit: int | None, counts: Mapping[str, Counts]) -> 
     found = counts.get(str(ref), Counts())
     size = int(found.extra.get("heldout_utf8_bytes", HELDOUT_FRACTION * found.utf8_bytes))
     return size if limit is None else min(size, limit)
+
+
+def _task_data(config: EvalConfig) -> list[str]:
+    """Return the data of every task: what the recipe gives, else the folder the task file stands in."""
+    own = [str(task.data or task.path) for task in config.tasks.values()]
+    return own + [str(ref) for suite in config.suites.values() for ref in suite.data.values()]
+
+
+def _task_bytes(ref: str, counts: Mapping[str, Counts]) -> int:
+    """Return the bytes shown for a task: each prefix is computed once, so about the bytes of its rows."""
+    return counts.get(ref, Counts()).utf8_bytes

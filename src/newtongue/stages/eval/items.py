@@ -41,6 +41,7 @@ class Item:
         gold: Indices of the right choices.
         targets: Right answers as texts, at least one.
         row: The row itself.
+        query: The question by itself, without examples, to look for in training data.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Item:
     gold: tuple[int, ...]
     targets: tuple[str, ...]
     row: Row
+    query: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +107,7 @@ class Wanted:
 
     Attributes:
         data: Rows that replace those of the evaluated split, or None.
+        rows: The same, already read.
         fewshot_data: Rows that replace those examples are drawn from, or None.
         num_fewshot: Examples per prompt; None takes the file's.
         limit: Items at most.
@@ -113,6 +116,7 @@ class Wanted:
     """
 
     data: Path | None = None
+    rows: list[Placed] | None = None
     fewshot_data: Path | None = None
     num_fewshot: int | None = None
     limit: int | None = None
@@ -158,7 +162,9 @@ def _repeats(settings: Mapping[str, Any]) -> int:
 def _split_rows(file: TaskFile, wanted: Wanted) -> list[Placed]:
     settings = file.settings
     split = settings.get("test_split") or settings.get("validation_split")
-    if wanted.data is not None:
+    if wanted.rows is not None:
+        rows = wanted.rows
+    elif wanted.data is not None:
         rows = read_placed(wanted.data)
     elif split is None:
         raise DataError("neither `test_split` nor `validation_split` is set", place=file.place)
@@ -250,7 +256,7 @@ def _metrics(file: TaskFile, kind: str) -> list[Metric]:
         raise DataError(
             f"the metric {unknown[0]} of {kind} tasks is not computed here",
             place=file.place,
-            fix="use the lm-eval backend for this task, or another metric",
+            fix="take another metric, or run this task in lm-evaluation-harness itself",
         )
     kept = ("metric", "aggregation", "higher_is_better", "hf_evaluate", "weight_by_size")
     return [
@@ -305,7 +311,13 @@ class _Asker:
         mark = blake2b(orjson.dumps(row, option=orjson.OPT_SORT_KEYS, default=str), digest_size=4).hexdigest()
         key = f"{number}-{mark}"
         by = (self.file.settings.get("metadata") or {}).get("group_by")
-        return Item(key, str(row.get(by, key)) if by else key, placed.place, *made, row)
+        group = str(row.get(by, key)) if by else key
+        return Item(key, group, placed.place, *made, row, self._query(row, made[4]))
+
+    def _query(self, row: Row, targets: tuple[str, ...]) -> str:
+        """Return the question, or the right answer where that holds everything."""
+        asked = self.fields.prompt(row) if self.fields.text else ""
+        return asked if isinstance(asked, str) and asked.strip() else targets[0]
 
     def _choice(self, row: Row) -> tuple[Any, ...]:
         choices, answer = self.fields.options(row), self.fields.answer(row)

@@ -10,8 +10,10 @@ from typing import Any
 import orjson
 
 from newtongue.adapters.hf.scoring import BATCH_TOLERANCE_BITS
+from newtongue.adapters.llm.task_backend import EndpointBackend
 from newtongue.adapters.tables.items import read_items, write_items
 from newtongue.core.context import Context, Outcome
+from newtongue.core.teacher import Sending
 from newtongue.methods.scores import summarise, tables
 from newtongue.stages.eval.answers import generate_answers, heldout_conversations, score_answers
 from newtongue.stages.eval.choice import read_questions, score_choices
@@ -19,7 +21,8 @@ from newtongue.stages.eval.config import EvalConfig
 from newtongue.stages.eval.parallel import plan_parallel
 from newtongue.stages.eval.probe import score_probe
 from newtongue.stages.eval.rules import plan_rules
-from newtongue.stages.eval.subject import Subject
+from newtongue.stages.eval.subject import RemoteSubject, Subject
+from newtongue.stages.eval.suites import plan_suite
 from newtongue.stages.eval.tasks import plan_task, score_task
 from newtongue.stages.eval.text import heldout, score_control, score_text, training_bytes
 
@@ -37,7 +40,7 @@ Measure = tuple[dict[str, Any], Callable[[Subject, Callable[[int], None]], Found
 def evaluate(config: EvalConfig, context: Context) -> Outcome:
     """Score one model on every set of the config."""
     plan = _plan(config, context)
-    subject = Subject.load(context[config.model].path, config)
+    subject = _subject(config, context)
     rows: list[Row] = []
     told: dict[str, Row] = {}
     for number, (name, (_facts, measure)) in enumerate(plan.items()):
@@ -55,6 +58,15 @@ def evaluate(config: EvalConfig, context: Context) -> Outcome:
     scores = {"format": 1, "model": subject.facts(), "settings": _settings(config), "sets": sets}
     (context.payload / "scores.json").write_bytes(orjson.dumps(scores, option=orjson.OPT_INDENT_2) + b"\n")
     return _outcome(sets, scores["model"])
+
+
+def _subject(config: EvalConfig, context: Context) -> Any:
+    if config.endpoint is not None:
+        sending = Sending(concurrency=config.batch)
+        return RemoteSubject(EndpointBackend(config.endpoint, context.store, sending))
+    assert config.model is not None
+    adapter = context[config.adapter].path if config.adapter else None
+    return Subject.load(context[config.model].path, config, adapter)
 
 
 def _keep(file: Path, found: Found) -> None:
@@ -94,9 +106,12 @@ def _plan(config: EvalConfig, context: Context) -> dict[str, Measure]:
     if probe := config.in_context:
         facts = {"language": probe.language, "role": "retention"}
         plan[IN_CONTEXT] = facts, partial(score_probe, IN_CONTEXT, probe)
+    training = [context[ref] for ref in config.contamination]
     for name, asked_task in config.tasks.items():
         facts = {"language": asked_task.language, "role": asked_task.role}
-        plan[name] = facts, partial(score_task, name, asked_task.language, plan_task(asked_task, context))
+        plan[name] = facts, partial(score_task, name, asked_task.language, plan_task(asked_task, context), training)
+    for name, suite in config.suites.items():
+        plan |= plan_suite(name, suite, context, training)
     return plan | plan_rules(config, context) | plan_parallel(config, context)
 
 

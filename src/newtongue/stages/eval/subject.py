@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from newtongue.adapters.harness.lm_eval_backend import LmEvalBackend
+from newtongue.adapters.harness.requests import Backend
 from newtongue.adapters.hf import chat
+from newtongue.adapters.hf.adapter import lay_over
 from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, load_tokenizer, pick_device
 from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode, token_bits
 from newtongue.adapters.training.threads import use_threads
@@ -45,20 +48,27 @@ class Subject:
     max_tokens: int
     batch: int
     template: str
-    backend: ModelBackend
+    backend: Backend
 
     @classmethod
-    def load(cls, path: Path, config: EvalConfig) -> Subject:
+    def load(cls, path: Path, config: EvalConfig, adapter: Path | None = None) -> Subject:
         """Load model and tokenizer; the length limit is the smaller of the model's and the config's."""
         use_threads(config.threads)
         tokenizer = load_tokenizer(path)
         template = chat.choose_template(tokenizer)
-        model = load_model(path, config.dtype, pick_device(config.device)).eval()
+        device = pick_device(config.device)
+        model = load_model(path, config.dtype, device)
+        model = (lay_over(model, adapter) if adapter else model).eval()
         limit = getattr(model.config.get_text_config(), "max_position_embeddings", None) or config.max_length
         start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else end_of_text_id(tokenizer)
         longest = min(limit, config.max_length)
-        work = {"forward_tokens": config.batch * ROW_TOKENS, "processes": config.processes, "folder": str(path)}
-        backend = ModelBackend(model, tokenizer, longest, join=config.join, **work)
+        backend: Backend
+        if config.engine == "lm_eval":
+            asked = {"dtype": config.dtype, "max_length": longest, "batch": config.batch, "device": device.type}
+            backend = LmEvalBackend.load(str(path), **asked)
+        else:
+            work = {"forward_tokens": config.batch * ROW_TOKENS, "processes": 1 if adapter else config.processes}
+            backend = ModelBackend(model, tokenizer, longest, join=config.join, folder=str(path), **work)
         return cls(model, tokenizer, int(start), longest, config.batch, template, backend)
 
     def encode(self, text: str) -> Encoded:
@@ -112,3 +122,14 @@ class Subject:
             "prompt_example": example,
             "prompt_sha256": sha256(example.encode()).hexdigest(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteSubject:
+    """A model behind an endpoint: it can be asked tasks, and nothing else is known of it."""
+
+    backend: Backend
+
+    def facts(self) -> dict[str, Any]:
+        """Return what identifies the model in a report."""
+        return self.backend.facts()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from newtongue.core.errors import DataError
 from newtongue.methods.words import count_words
 from newtongue.stages.eval.asking import Judged, bits, figures, run_task
 from newtongue.stages.eval.config import TaskSet
+from newtongue.stages.eval.contamination import mark
 from newtongue.stages.eval.items import Task, Wanted, load_task
 from newtongue.stages.eval.subject import Subject
 
@@ -50,7 +52,8 @@ def plan_task(wanted: TaskSet, context: Context) -> Load:
     """Return how a task is loaded; everything that needs no model is read and checked at once."""
     file = find_task(context[wanted.path], wanted.task)
     data, shots = ((context[ref].path if ref else None) for ref in (wanted.data, wanted.fewshot_data))
-    return loader(file, Wanted(data, shots, wanted.num_fewshot, wanted.limit), chat=wanted.chat)
+    asked = Wanted(data, fewshot_data=shots, num_fewshot=wanted.num_fewshot, limit=wanted.limit)
+    return loader(file, asked, chat=wanted.chat)
 
 
 def loader(file: TaskFile, asked: Wanted, *, chat: bool) -> Load:
@@ -62,20 +65,22 @@ def loader(file: TaskFile, asked: Wanted, *, chat: bool) -> Load:
 
     def with_template(subject: Subject | None) -> Task:
         assert subject is not None
-        return load_task(
-            file, Wanted(asked.data, asked.fewshot_data, asked.num_fewshot, asked.limit, subject.backend.chat)
-        )
+        return load_task(file, replace(asked, chat=subject.backend.chat))
 
     return with_template
 
 
-def score_task(name: str, language: str, load: Load, subject: Subject, progress: Any) -> tuple[list[Row], Row]:
+def score_task(
+    name: str, language: str, load: Load, training: Sequence[Artefact], *models: Any
+) -> tuple[list[Row], Row]:
     """Return one row per item, and the facts of the set: metrics, prompt, what was rejected."""
+    subject, progress = models
     task = load(subject)
     judged = run_task(task, subject.backend, progress)
     rows = [_row(name, language, task, one) for one in judged]
     facts: Row = {"task": task.name, "task_sha256": task.sha256, "num_fewshot": task.num_fewshot}
     facts |= {"metrics": figures(task, judged), "prompt_example": task.items[0].prompt[:2000]}
+    facts |= mark(rows, task, judged, training)
     facts |= {"rejected": len(task.rejected), "rejected_rows": [vars_of(one) for one in task.rejected]}
     return rows, facts
 
