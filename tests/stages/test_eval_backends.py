@@ -203,12 +203,26 @@ def test_an_endpoint_without_log_probabilities_is_said_so(tmp_path: Path) -> Non
         measure(tmp_path / "a", endpoint={"serve": "offline"}, tasks=tasks(tmp_path / "task", "multiple_choice"))
 
 
+def test_an_endpoint_answers_the_prompts_of_a_suite_and_is_no_probe(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text("tasks: {lcb: {layout: lcb, data: ur.csv}}\n", "utf-8")
+    (tmp_path / "ur.csv").write_text("prompt,source,language\nلکھیں,native,ur\n", "utf-8")
+    suite = {"s": {"path": str(tmp_path), "language": "urd_Arab"}}
+    _scores, (row,) = measure(tmp_path / "a", endpoint={"serve": "offline"}, suites=suite)
+    assert row["kind"] == "generation" and row["prompt"] == "لکھیں"
+    (tmp_path / "suite.yaml").write_text("in_context: true\n", "utf-8")
+    with pytest.raises(DataError, match="a chat endpoint gives no log-probabilities"):
+        measure(tmp_path / "b", endpoint={"serve": "offline"}, suites=suite)
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({}, "give either `model` or `endpoint`"),
         ({"model": "./m", "endpoint": {"serve": "offline"}}, "give either `model` or `endpoint`"),
-        ({"endpoint": {"serve": "offline"}, "in_context": {}}, "an `endpoint` can be asked `tasks` and `suites` alone"),
+        (
+            {"endpoint": {"serve": "offline"}, "in_context": {}},
+            "an `endpoint` can be asked `tasks` and `suites` alone, not `in_context`",
+        ),
     ],
 )
 def test_a_config_has_one_subject(settings: dict[str, Any], message: str) -> None:

@@ -176,6 +176,20 @@ class SuiteSet(Settings):
     """Items per task, at most."""
 
 
+_NEEDS_WEIGHTS = [
+    "adapter",
+    "text",
+    "ngram_control",
+    "generation",
+    "choice",
+    "in_context",
+    "translation",
+    "rules",
+    "alignment",
+]
+"""Settings that an endpoint cannot serve."""
+
+
 class EvalConfig(StageConfig):
     """Measure one model; every item's row is kept."""
 
@@ -232,8 +246,9 @@ class EvalConfig(StageConfig):
     def _one_subject(self) -> Self:
         if (self.model is None) == (self.endpoint is None):
             raise ValueError("give either `model` or `endpoint`")
-        if self.endpoint and (self.adapter or self.text or self.generation or self.choice or self.in_context):
-            raise ValueError("an `endpoint` can be asked `tasks` and `suites` alone: it gives no log-probabilities")
+        asked = [name for name in _NEEDS_WEIGHTS if getattr(self, name, None)]
+        if self.endpoint and asked:
+            raise ValueError(f"an `endpoint` can be asked `tasks` and `suites` alone, not `{asked[0]}`")
         return self
 
     def rehearsal(self) -> Self:

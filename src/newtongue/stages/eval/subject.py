@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from newtongue.adapters.harness.lm_eval_backend import LmEvalBackend
-from newtongue.adapters.harness.requests import Backend
+from newtongue.adapters.harness.requests import Backend, Generate, Rolling
 from newtongue.adapters.hf import chat
 from newtongue.adapters.hf.adapter import lay_over
 from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, load_tokenizer, pick_device
@@ -129,6 +129,20 @@ class RemoteSubject:
     """A model behind an endpoint: it can be asked tasks, and nothing else is known of it."""
 
     backend: Backend
+
+    def answer(self, prompts: Sequence[Sequence[Message]], max_new_tokens: int) -> list[tuple[str, int, bool]]:
+        """Answer the last message of every prompt: per prompt the text, its tokens, and whether it ended by itself."""
+        asked = [Generate(messages[-1]["content"], (), max_new_tokens) for messages in prompts]
+        return [(one.text, one.tokens, one.stopped) for one in self.backend.generate(asked, lambda _done: None)]
+
+    def encode(self, text: str) -> Encoded:
+        """Refuse: what needs tokens needs log-probabilities.
+
+        Raises:
+            DataError: Always.
+        """
+        self.backend.rolling([Rolling(text)], lambda _done: None)
+        raise NotImplementedError
 
     def facts(self) -> dict[str, Any]:
         """Return what identifies the model in a report."""
