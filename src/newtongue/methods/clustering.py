@@ -22,10 +22,12 @@ BLOCK_ROWS = 8192
 """Rows worked on together; a matter of speed and memory, never of results."""
 SEEDING_ROWS_PER_CLUSTER = 16
 """Rows per cluster that first centres are drawn from."""
-SAMPLES = ((32, 8), (128, 6))
+SAMPLES = ((32, 6), (128, 3))
 """(rows per cluster, iterations) before all rows are looked at."""
-FULL_ITERATIONS = 4
-"""Iterations over all rows at most; fewer when no row changes its cluster."""
+FULL_ITERATIONS = 1
+"""Iterations over all rows after the samples: one moves every centre to the mean of all its rows. A pool that fits into
+the last sample is iterated until no row changes its cluster, LAST_ITERATION times at most."""
+LAST_ITERATION = 50
 
 
 def cluster_count(rows: int) -> int:
@@ -104,7 +106,7 @@ def kmeans(rows: Grid, clusters: int, seed: int, progress: Callable[[int], None]
             centres = _moved(sample, _nearest(sample, centres), centres)
             progress(done := done + len(sample))
     labels = _nearest(rows, centres)
-    for _ in range(FULL_ITERATIONS if len(rows) > SAMPLES[-1][0] * wanted else 50):
+    for _ in range(FULL_ITERATIONS if len(rows) > SAMPLES[-1][0] * wanted else LAST_ITERATION):
         centres = _moved(rows, labels, centres)
         before, labels = labels, _nearest(rows, centres)
         progress(done := done + len(rows))
