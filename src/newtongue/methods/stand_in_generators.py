@@ -18,6 +18,7 @@ PROMPTS: Final[Mapping[str, Sequence[str]]] = {
     "evolve": ("constraint", "deepen", "concretise", "reasoning", "breadth", "answer"),
     "reverse": ("instruction",),
     "grounded": ("question", "answer", "deeper", "broader", "reply"),
+    "self_instruct": ("instructions", "classify", "input_first", "output_first"),
     "transfer": ("compare", "answer"),
 }
 """Prompts it understands, by file; a prompt that others contain stands last."""
@@ -38,6 +39,8 @@ def say(prompt: str, slots: Mapping[str, str], fluent: Sequence[str], rng: Rando
     """
     if prompt == "transfer.compare":
         return "A" if _rank(slots["first"]) > _rank(slots["second"]) else "B"
+    if prompt.startswith("self_instruct"):
+        return _classic(prompt, fluent, rng)
     if prompt.endswith("answer") and not prompt.startswith("grounded"):
         return " ".join(rng.sample(list(fluent), min(2, len(fluent))))
     if prompt == "evolve.breadth":
@@ -48,6 +51,16 @@ def say(prompt: str, slots: Mapping[str, str], fluent: Sequence[str], rng: Rando
         return _piece(slots["text"], 30, rng)
     mark = "؟" if any("\u0600" <= letter <= "\u06ff" for letter in slots["text"]) else "?"
     return _piece(slots["text"], QUESTION_WORDS, rng).rstrip(".۔।،,؟?!:") + mark
+
+
+def _classic(prompt: str, fluent: Sequence[str], rng: Random) -> str:
+    """Return a list of instructions, a kind, or instances, as Self-Instruct reads them."""
+    drawn = rng.sample(list(fluent), min(8, len(fluent)))
+    if prompt.endswith("instructions"):
+        return "\n".join(f"{number}. {text}" for number, text in enumerate(drawn, 1)).removeprefix("1. ")
+    if prompt.endswith("classify"):
+        return "No"
+    return f"Example 1\nInput: {drawn[0]}\nOutput: {drawn[-1]}"
 
 
 def _piece(text: str, words: int, rng: Random) -> str:

@@ -51,7 +51,8 @@ def _generated(prompt: str, body: Mapping[str, Any]) -> str:
         for tag in prompt_languages(generator):
             for name in names:
                 if slots := read(load_prompts(generator, tag)[name], prompt):
-                    return say(f"{generator}.{name}", slots, fluent(tag_of(slots["language"])), random_of(body))
+                    language = tag_of(slots["language"]) if "language" in slots else DEFAULT_LANGUAGE
+                    return say(f"{generator}.{name}", slots, fluent(language), random_of(body))
     return ""
 
 

@@ -13,7 +13,7 @@ from newtongue.methods.self_instruct import Item
 from newtongue.methods.similarity import Pool, material_of, similarity_words
 from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.material import Seed
-from newtongue.stages.synth.styles import Style
+from newtongue.stages.synth.styles import Plain, Style
 
 UNKNOWN_LANGUAGE = "language unknown"
 """Flag of a row whose language nobody could tell."""
@@ -51,7 +51,7 @@ def profile_of(tag: str) -> Profile:
 class Judge:
     """Judges items in order; every accepted one counts for the similarity of later ones."""
 
-    def __init__(self, config: SynthConfig, seeds: Iterable[Seed], style: Style) -> None:
+    def __init__(self, config: SynthConfig, seeds: Iterable[Seed], style: Style | Plain) -> None:
         """Know the languages, the seeds, and what is refused unread."""
         self._config, self._style = config, style
         self._compared = config.generator.shape().compared
@@ -132,6 +132,19 @@ class Judge:
 
     def _text(self, item: Item) -> str:
         return item.instruction if self._compared == "instruction" else f"{item.instruction} {item.input}"
+
+    def refuse_instruction(self, instruction: str) -> str:
+        """Return why an instruction without instances is refused, or ""."""
+        profile = self._profiles[self._config.language]
+        if judge_language(instruction, profile, identify).outcome == "wrong":
+            return "instruction in another language"
+        return "too similar" if self._whole.nearest(instruction) else ""
+
+    def examine_answer(self, item: Item) -> Judgement:
+        """Return the judgement of an instance whose instruction was accepted before."""
+        reason, note = self._form(item)
+        language = self._config.language
+        return Judgement(reason, note=note) if reason else self._language(item, ((language,), (language,)))
 
     def remember(self, name: str, item: Item) -> None:
         """Let an accepted item count for the similarity of later ones."""

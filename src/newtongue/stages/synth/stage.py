@@ -16,6 +16,7 @@ from newtongue.core.errors import DataError, ProviderError
 from newtongue.core.teacher import Sending
 from newtongue.stages.synth.books import Books
 from newtongue.stages.synth.chains import ChainWork
+from newtongue.stages.synth.classic import ClassicWork
 from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.generators.self_instruct import SelfInstruct
 from newtongue.stages.synth.loop import Loop
@@ -33,7 +34,7 @@ STAND_IN = (
     "shown with shipped wordings. The rows show that the pipeline works; they are no substitute for a teacher."
 )
 
-Work = Loop | ChainWork
+Work = Loop | ClassicWork | ChainWork
 
 
 def synthesise(config: SynthConfig, context: Context) -> Outcome:
@@ -87,6 +88,8 @@ def begin(config: SynthConfig, context: Context) -> Work:
     texts = load_prompts(config.generator.mode, config.language if target else FALLBACK)
     own = load_prompts(config.generator.mode, config.language)
     texts |= {name: own[name] for name in ("blocked_words", "blocked_beginnings") if name in own}
+    if config.generator.mode == "self_instruct":
+        return ClassicWork(config, gather(config, context), name, texts)
     return Loop(config, gather(config, context), name, texts)
 
 

@@ -65,6 +65,14 @@ class Blocks:
         return item.problem or self.filter.problem(item.instruction)
 
 
+class Plain:
+    """No form of its own: Self-Instruct proper, which reads instructions and instances apart."""
+
+    def problem(self, item: Item) -> str:
+        """Return why an item is refused before any comparison, or ""."""
+        return item.problem
+
+
 Style = Structured | Blocks
 
 
