@@ -63,8 +63,9 @@ def rows_of(folder: Path) -> Sequence[Conversation]:
 
 
 def payload(folder: Path) -> dict[str, bytes]:
-    """Name -> bytes of everything a run wrote."""
-    return {file.name: file.read_bytes() for file in sorted((folder / "payload").iterdir())}
+    """Name -> bytes of everything a run wrote, what is volatile left out."""
+    files = sorted((folder / "payload").iterdir())
+    return {file.name: file.read_bytes() for file in files if file.name != "summary.md"}
 
 
 def rejected(folder: Path) -> list[dict[str, Any]]:

@@ -22,9 +22,12 @@ from newtongue.stages.synth.generators.self_instruct import SelfInstruct
 from newtongue.stages.synth.loop import Loop
 from newtongue.stages.synth.material import gather
 from newtongue.stages.synth.pilot import Pilot
+from newtongue.stages.synth.summary import summary
 from newtongue.stages.synth.units import make_kit, units
 
 STAGE = "synth"
+SUMMARY = "summary.md"
+"""The page for readers; it names dollars, so it counts as volatile."""
 WRITTEN = (
     "from seed tasks and documents in the manner of Self-Instruct (arXiv 2212.10560). "
     "Machine-written; no human reviewed it."
@@ -67,6 +70,8 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
     if not books.accepted:
         raise DataError(f"no row was accepted; most were rejected for: {books.reasons(3)}", place="synth")
     _write(config, context, books)
+    page = summary(books, f"What {config.teacher.model} wrote in {config.language}", spent, config.teacher.model)
+    (context.payload / SUMMARY).write_text(page, "utf-8")
     context.journal("written", **books.counts())
     return Outcome(
         counts=books.counts(),
@@ -75,6 +80,7 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
         languages=sorted({row.language for row in books.accepted}),
         card=_card(config, work),
         costs={"usd": spent},
+        volatile=[SUMMARY],
     )
 
 

@@ -1,0 +1,27 @@
+"""The page a reader sees beside written rows."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from stages.synth_kit import OFFLINE, run
+
+
+def test_the_page_has_figures_reasons_fidelity_dollars_likeness_and_samples(tmp_path: Path) -> None:
+    priced = {**OFFLINE, "usd_per_million_input_tokens": 0.15, "usd_per_million_output_tokens": 0.6}
+    done = run(tmp_path, 10**9, rows=70, heldout_fraction=0, teacher=priced)
+    page = (tmp_path / "payload" / "summary.md").read_text("utf-8")
+    assert f"{done.counts['received']:,} rows came back from {done.counts['requests']:,} questions; 70 (" in page
+    assert f"They cost ${done.costs['usd']:,.4f}" in page
+    assert done.costs["usd"] > 0
+    for name, number in done.counts.items():
+        if name.startswith("rejected: "):
+            assert f"| {name.removeprefix('rejected: ')} | {number:,} |" in page
+    table = page.split("by task:\n\n")[1].split("\n\n")[0].splitlines()[2:]
+    assert len(table) == 7
+    assert all(row.endswith("| 100.0% |") for row in table)
+    bars = re.findall(r"^\d\.\d to \d\.\d +(\d+)", page, re.MULTILINE)
+    assert sum(map(int, bars)) == 70
+    assert page.count('<p dir="rtl" lang="urd">') == 14
+    assert done.volatile == ["summary.md"]
