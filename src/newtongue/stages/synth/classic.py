@@ -10,6 +10,7 @@ from typing import Any
 
 from newtongue.adapters.llm.questions import Question, Reply
 from newtongue.core.rows import Conversation, Message
+from newtongue.core.teacher import Teacher
 from newtongue.methods.instances import (
     MAX_INSTANCES,
     list_tasks,
@@ -177,9 +178,10 @@ class ClassicWork:
                 content = {"instruction": task.instruction, "input": given, "output": output}
                 self.books.reject(name, reason, content)
             else:
-                self._accept(task, item, name, judgement.flags if judgement else ())
+                teacher = self._config.asked()[reply.teacher]
+                self._accept(task, item, name, judgement.flags if judgement else (), teacher=teacher)
 
-    def _accept(self, task: Task, item: Item, name: str, flags: tuple[str, ...]) -> None:
+    def _accept(self, task: Task, item: Item, name: str, flags: tuple[str, ...], *, teacher: Teacher) -> None:
         task.cell.accepted += 1
         config = self._config
         row = Conversation(
@@ -188,10 +190,10 @@ class ClassicWork:
             language=config.language,
             split=task.cell.split,
             group=blake2b(task.instruction.encode(), digest_size=16).hexdigest(),
-            source=f"synth: {config.teacher.model}",
-            license=combine_licences([config.teacher.license, *(seed.license for seed in task.seeds)]),
+            source=f"synth: {teacher.model}",
+            license=combine_licences([teacher.license, *(seed.license for seed in task.seeds)]),
             task="classification" if task.labels else MIXED,
             flags=flags,
         )
-        facts = {"generator": "self_instruct: self_instruct", "teacher": config.teacher.model}
+        facts = {"generator": "self_instruct: self_instruct", "teacher": teacher.model}
         self.books.accept(row, {**facts, "seeds": [seed.id for seed in task.seeds], "pool": [], "document": ""})
