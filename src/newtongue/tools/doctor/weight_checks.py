@@ -103,7 +103,7 @@ def kept_rows(folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) -
     """Compare the old rows with the digests the tokenizer stage wrote of its source, where it left them."""
     facts = read_json(folder / "expansion.json")
     digests, first = facts.get("kept_rows"), facts.get("first_new_id", 0)
-    if not digests:
+    if not digests or not (folder / "W.txt").is_file():  # later stages carry the facts on, and train old rows
         return []
     stored = {tensor.name: tensor for tensor in checkpoint.vocabulary_tensors()}
     changed = [
