@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from adapters.llm.faulty_teacher import FaultyTeacher, running
-from stages.synth_kit import rows_of, run
+from stages.synth_kit import payload, rows_of, run
 
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.core.errors import BudgetExceeded
@@ -62,6 +62,13 @@ def test_several_teachers_in_a_recipe_are_routed_and_named_on_every_row(tmp_path
     assert {row.source for row in rows if row.task == "qa"} == {"synth: first"}
     assert all("MIT" in row.license for row in rows if row.source == "synth: first")
     assert done.counts["documents"] == 40
+
+
+def test_two_shards_write_the_same_bytes(tmp_path: Path) -> None:
+    for name, shards in (("alone", 1), ("together", 2)):
+        run(tmp_path / name, rows=20, documents=False, shards=shards)
+    assert payload(tmp_path / "alone") == payload(tmp_path / "together")
+    assert not (tmp_path / "together" / ".shards" / "synth").exists()
 
 
 @pytest.mark.parametrize(

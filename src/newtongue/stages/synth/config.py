@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, Settings, StageConfig, operational
-from newtongue.core.teacher import Routing, Teacher, check_teachers
+from newtongue.core.teacher import Routing, Sending, Teacher, check_teachers
 from newtongue.stages.synth.generators.cross_lingual import CrossLingual
 from newtongue.stages.synth.generators.evolve import Evolve
 from newtongue.stages.synth.generators.grounded_dialogue import GroundedDialogue
@@ -119,6 +119,10 @@ class SynthConfig(StageConfig):
     """Time after which a request is tried again, seconds."""
     max_attempts: int = operational(5, ge=1)
     """Attempts per request and run, the first included."""
+    shards: int = operational(1, ge=1)
+    """Processes that share the requests by their keys, each with a slice of the budget and `concurrency` requests."""
+    ray: bool = operational(False)
+    """Run the shards as tasks of a Ray cluster (extra `scale`, `RAY_ADDRESS`) instead of processes of this machine."""
 
     @model_validator(mode="after")
     def _has_what_the_generator_needs(self) -> Self:
@@ -152,6 +156,11 @@ class SynthConfig(StageConfig):
         chosen = {task: "" if name == FIRST else name for task, name in self.routing.by_task.items()}
         judges = ["" if name == FIRST else name for name in self.routing.judges]
         return self.routing.model_copy(update={"by_task": {**chosen, **own}, "judges": judges})
+
+    def sending(self) -> Sending:
+        """Return how requests are sent."""
+        names = ("concurrency", "timeout_seconds", "max_attempts", "shards", "ray")
+        return Sending(**{name: getattr(self, name) for name in names})
 
     def writers(self) -> list[str]:
         """Return the models that may have written a row, in the recipe's order."""

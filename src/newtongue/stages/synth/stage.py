@@ -13,7 +13,6 @@ from newtongue.adapters.tables import write_conversations, write_preferences, wr
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError, ProviderError
-from newtongue.core.teacher import Sending
 from newtongue.stages.synth.books import Books
 from newtongue.stages.synth.chains import ChainWork
 from newtongue.stages.synth.classic import ClassicWork
@@ -50,11 +49,8 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
     """
     work = begin(config, context)
     books = work.books
-    sending = Sending(
-        concurrency=config.concurrency, timeout_seconds=config.timeout_seconds, max_attempts=config.max_attempts
-    )
-    routes = config.routes()
-    with open_teachers(config.asked(), context.store, STAGE, routing=routes, sending=sending) as teachers:
+    how = {"routing": config.routes(), "sending": config.sending()}
+    with open_teachers(config.asked(), context.store, STAGE, **how) as teachers:
         pilot = Pilot(config.rows, teachers, context)
         while requests := work.plan():
             replies = []
