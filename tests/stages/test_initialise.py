@@ -18,9 +18,11 @@ from newtongue.adapters.hf.pico import make_pico
 from newtongue.adapters.hf.safetensors_file import raw, read_rows
 from newtongue.adapters.hf.tokenizers import load_tokenizer
 from newtongue.core.artefact import Artefact
+from newtongue.core.budget import Counts, Machine
 from newtongue.core.errors import DataError
 from newtongue.methods.embedding_init import subword_mean
 from newtongue.stages.tokenizer.config import TokenizerConfig
+from newtongue.stages.tokenizer.estimate import estimate
 from newtongue.stages.tokenizer.init_config import InitSettings
 from newtongue.stages.tokenizer.stage import expand_vocabulary
 
@@ -266,3 +268,16 @@ def expansion_pieces(payload: Path) -> list[list[int]]:
         return [piece for part in merges[token] for piece in spell(part)]
 
     return [spell(tokenizer.names[facts["first_new_id"] + n]) for n in range(facts["new_tokens"])]
+
+
+def test_initialisers_that_run_the_model_are_estimated_with_it() -> None:
+    machine, counts = (
+        Machine(),
+        {"./m": Counts(parameters=10**9, rows=1000, hidden=64), "./c": Counts(utf8_bytes=10**6)},
+    )
+    plain, learnt = (
+        estimate(TokenizerConfig(model="./m", corpus="./c", init=init), counts, machine)
+        for init in ("focus", "token_distillation")
+    )
+    assert learnt.memory_gb == pytest.approx(plain.memory_gb + 4)
+    assert learnt.seconds[1] > plain.seconds[1] + 1000

@@ -23,7 +23,7 @@ from newtongue.methods.sparsemax import SparseRows
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
 Spread = Literal["none", "deviation", "covariance"]
-BLOCK_ROWS = 64
+BLOCK_ROWS = 32
 HEWITT_NOISE = 1e-5**0.5
 """Hewitt's factor 1e-5 on the covariance, as a factor on its square root."""
 
@@ -318,13 +318,11 @@ def mixed_with_mean(init: Initialiser, share: float) -> Initialiser:
 
 
 def _combined(init: Initialiser, columns: Ints, support_SD: Floats, start: int) -> Floats:
-    """Return the weighted sums of one block of rows: a product with a sparse matrix."""
+    """Return the weighted sums of one block of rows: a product with the dense part of W that they need."""
     stop = min(start + BLOCK_ROWS, init.shape[0])
-    filled = start + np.flatnonzero(np.diff(init.indptr[start : stop + 1]))
-    out = np.zeros((stop - start, support_SD.shape[1]), np.float32)
-    if len(filled):
-        span = slice(init.indptr[start], init.indptr[stop])
-        weighted = support_SD[columns[span]]
-        weighted *= init.data[span, None]
-        out[filled - start] = np.add.reduceat(weighted, init.indptr[filled] - init.indptr[start])
-    return out
+    span = slice(init.indptr[start], init.indptr[stop])
+    read, place = np.unique(columns[span], return_inverse=True)
+    owner = np.repeat(np.arange(stop - start), np.diff(init.indptr[start : stop + 1]))
+    weights = np.zeros((stop - start, len(read)), np.float32)
+    np.add.at(weights, (owner, place), init.data[span])
+    return np.asarray(weights @ support_SD[read], np.float32)

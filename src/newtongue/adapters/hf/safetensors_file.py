@@ -184,17 +184,20 @@ def row_sums(tensor: Tensor, first_row: int, last_row: int, weights: Floats) -> 
         last_row: Behind the last of them.
         weights: One per row.
     """
-    data, width = raw(tensor, first_row, last_row), tensor.row_bytes // 2
+    width = tensor.row_bytes // 2
     if tensor.dtype != "BF16" or width % 2:
-        return np.asarray(weights @ decode(data, tensor).reshape(last_row - first_row, -1), np.float64)
-    pairs = np.frombuffer(data, "<u4").reshape(last_row - first_row, -1)
+        rows = decode(raw(tensor, first_row, last_row), tensor).reshape(last_row - first_row, -1)
+        return np.asarray(weights @ rows, np.float64)
     sums, step = np.zeros(width), max(1, CACHED_BYTES // tensor.row_bytes)
-    upper, part = np.uint32(0xFFFF0000), np.empty((step, width // 2), np.uint32)
-    for at in range(0, len(pairs), step):
-        some, factors = pairs[at : at + step], weights[at : at + step]
-        values = part[: len(some)]
-        sums[0::2] += factors @ np.left_shift(some, 16, out=values).view(np.float32)
-        sums[1::2] += factors @ np.bitwise_and(some, upper, out=values).view(np.float32)
+    stored, part = (np.empty((step, width // 2), np.uint32) for _buffer in range(2))
+    with open(tensor.file, "rb", buffering=0) as stream:
+        stream.seek(tensor.start + first_row * tensor.row_bytes)
+        for at in range(0, last_row - first_row, step):
+            factors = weights[at : at + step]
+            pairs, values = stored[: len(factors)], part[: len(factors)]
+            stream.readinto(memoryview(pairs).cast("B"))
+            sums[0::2] += factors @ np.left_shift(pairs, 16, out=values).view(np.float32)
+            sums[1::2] += factors @ np.bitwise_and(pairs, np.uint32(0xFFFF0000), out=values).view(np.float32)
     return sums
 
 

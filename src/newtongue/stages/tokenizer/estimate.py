@@ -22,6 +22,8 @@ DISK_MB_PER_SECOND = 300.0
 WEIGHT_BYTES = 2
 AUTO_TOKENS_AT_1_MB, AUTO_GROWTH = 864, 0.53
 """What `auto` chose for 1 MB of Urdu, and how that grew from 20 kB (64) to 50 MB (6,561)."""
+PASSES_OF_LEARNING = 5
+"""Forward and backward through the frozen model, and the old spelling forward: two to three times as many tokens."""
 MEMORY_PER_TEXT_BYTE = 12
 """Texts, distinct pre-tokens and one batch of encodings."""
 
@@ -34,15 +36,26 @@ def estimate(config: TokenizerConfig, counts: Mapping[str, Counts], machine: Mac
     weights_mb = model.parameters * WEIGHT_BYTES / 1e6
     likely = START_SECONDS + text_mb * LEARN_SECONDS_PER_MB + protected_mb * PROTECT_SECONDS_PER_MB
     likely += weights_mb / DISK_MB_PER_SECOND
+    model_seconds, model_gb = _running(config, model, machine)
+    likely += model_seconds
     tokens = expected_tokens(config, corpus.utf8_bytes)
     made = _expanded(config, model, tokens)
     return Estimate(
         seconds=(likely / 2, likely, likely * 3),
-        memory_gb=0.7 + (text_mb * MEMORY_PER_TEXT_BYTE + model.rows * model.hidden * 4 / 1e6) / 1e3,
+        memory_gb=0.7 + model_gb + (text_mb * MEMORY_PER_TEXT_BYTE + model.rows * model.hidden * 4 / 1e6) / 1e3,
         disk_gb=made.parameters * WEIGHT_BYTES / 1e9,
         makes=made,
         notes=(f"{tokens:,} new tokens are assumed; a small text may hold fewer",),
     )
+
+
+def _running(config: TokenizerConfig, model: Counts, machine: Machine) -> tuple[float, float]:
+    """Return seconds and memory, 10^9 bytes, of initialisers that run the model (in fp32)."""
+    init = config.initialisation
+    learns = {init.input, init.head} & {"vocadt", "token_distillation"}
+    tokens = (init.learning.tokens * PASSES_OF_LEARNING if learns else 0) + init.measure_tokens
+    seconds = tokens * 2 * model.parameters / (machine.teraflops * 1e12)
+    return seconds, 4 * model.parameters / 1e9 if tokens else 0.0
 
 
 def expected_tokens(config: TokenizerConfig, utf8_bytes: int) -> int:
