@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from adapters.tokenizer_twins import write_twin
 from stages.model_kit import URDU, expand
 
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
@@ -324,3 +325,18 @@ def test_replacing_keeps_rows_of_equal_tokens_and_starts_the_others_from_their_s
     assert new.backend.decode(new.backend.encode(text).ids) == text
     if not donor:
         assert facts["fertility"]["after"]["tokens"] < facts["fertility"]["before"]["tokens"] / 2
+
+
+@pytest.mark.parametrize("style", ["unigram", "gemma", "qwen25"])
+def test_twins_of_real_tokenizers_go_through_the_stage_without_losing_a_row(tmp_path: Path, style: str) -> None:
+    """The matrix is padded, as Qwen and Gemma ship it: it never shrinks, and spare rows are used first."""
+    model = make_pico(tmp_path / "model", padding_rows=200)
+    write_twin(model, style)
+    before = open_checkpoint(model).rows
+    _outcome, payload, facts = expand(tmp_path, model, new_tokens=40)
+    assert facts["rows"] == open_checkpoint(payload).rows >= before
+    assert facts["first_new_id"] == load_tokenizer(model).last_id + 1
+    assert facts["new_tokens"] > 10
+    assert all(row["changed"] == 0 for row in facts["protected"].values())
+    assert facts["unreachable"] == []
+    assert facts["fertility"]["after"]["tokens"] < facts["fertility"]["before"]["tokens"]
