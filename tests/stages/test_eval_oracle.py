@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -102,3 +104,17 @@ def test_a_spanning_token_is_counted_and_its_share_cancels_among_the_choices(nan
     judged = run_task(task, nano)
     assert all(one.spanning == len(one.item.choices) for one in judged)
     assert any(logprobs(one) != logprobs(other) for one, other in zip(judged, cut, strict=True))
+
+
+@pytest.mark.skipif("LM_EVAL_PYTHON" not in os.environ, reason="LM_EVAL_PYTHON names no Python with lm_eval 0.4.13")
+def test_the_oracle_still_says_what_was_recorded(tmp_path: Path) -> None:
+    out = tmp_path / "now.json"
+    script = ROOT / "tests" / "oracle" / "record.py"
+    subprocess.run([os.environ["LM_EVAL_PYTHON"], str(script), str(NANO), str(out)], check=True, capture_output=True)
+    now = json.loads(out.read_text("utf-8"))
+    for name, recorded in RECORDED.items():
+        for item, other in zip(recorded["items"], now[name]["items"], strict=True):
+            if name == "sums":
+                assert item["resps"] == other["resps"]
+            else:
+                assert recorded_logprobs(item) == pytest.approx(recorded_logprobs(other), rel=2e-6, abs=1e-3)

@@ -11,7 +11,8 @@ from stages.eval_kit import TEXTS, context_for, make_model, write_lines
 
 from newtongue.adapters.harness.layouts import layout_names, read_layout
 from newtongue.adapters.harness.suites import read_suite
-from newtongue.adapters.harness.task_file import check_task
+from newtongue.adapters.harness.task_file import check_task, read_task
+from newtongue.adapters.harness.writing import write_task
 from newtongue.adapters.tables.items import read_items
 from newtongue.core.errors import DataError
 from newtongue.run.sources import asset
@@ -229,3 +230,22 @@ def test_items_known_from_training_are_marked_and_left_out_of_a_second_score(tmp
     facts = scores["sets"]["t"]["contamination"]
     assert (facts["items"], facts["too_short_to_tell"]) == (1, 1)
     assert facts["metrics_without"]["acc"]["n"] == 2 and scores["sets"]["t"]["metrics"]["acc"]["n"] == 3
+
+
+@pytest.mark.parametrize("name", ["xcopa", "mgsm", "sib200", "belebele", "global_mmlu", "include", "xnli"])
+def test_a_layout_written_as_a_task_file_asks_the_same(tmp_path: Path, name: str) -> None:
+    words = {"cause": "کیونکہ", "effect": "اس لئے"} if name == "xcopa" else None
+    found = read_layout(name, write_layout(tmp_path / "raw", name), "urd_Arab", words=words)
+    rows = [placed.row for placed in found.rows if placed.row is not None]
+    file = write_task(name, found.settings, rows, tmp_path / "task")
+    again = load_task(read_task(file), Wanted()).items
+    expected = items(tmp_path / "raw", name)
+    assert [(i.prompt, i.request, i.gold, i.targets) for i in again] == [
+        (i.prompt, i.request, i.gold, i.targets) for i in expected
+    ]
+
+
+def test_a_function_of_ours_is_not_written(tmp_path: Path) -> None:
+    settings = {"doc_to_text": len, "doc_to_target": "x", "output_type": "generate_until"}
+    with pytest.raises(DataError, match="`doc_to_text` is a function of ours"):
+        write_task("t", settings, [], tmp_path)
