@@ -7,6 +7,10 @@ from pathlib import Path
 
 from stages.synth_kit import OFFLINE, run
 
+from newtongue.core.rows import Conversation, Message
+from newtongue.stages.synth.books import Books
+from newtongue.stages.synth.summary import summary
+
 
 def test_the_page_has_figures_reasons_fidelity_dollars_likeness_and_samples(tmp_path: Path) -> None:
     priced = {**OFFLINE, "usd_per_million_input_tokens": 0.15, "usd_per_million_output_tokens": 0.6}
@@ -25,3 +29,16 @@ def test_the_page_has_figures_reasons_fidelity_dollars_likeness_and_samples(tmp_
     assert sum(map(int, bars)) == 70
     assert page.count('<p dir="rtl" lang="urd">') == 14
     assert done.volatile == ["summary.md"]
+
+
+def test_heldout_questions_near_training_ones_are_counted() -> None:
+    turns = lambda text: (Message(role="user", content=text), Message(role="assistant", content="x"))  # noqa: E731
+    books = Books()
+    for name, split, text in (
+        ("a", "train", "one two three four five six"),
+        ("b", "heldout", "one two three four eight nine"),
+        ("c", "heldout", "something else altogether here"),
+    ):
+        books.accept(Conversation(name, turns(text), "eng_Latn", split), {})
+    page = summary(books, "title", 0.0, "nobody")
+    assert "1 of 2 held-out questions are more than 0.5 alike to a training question." in page

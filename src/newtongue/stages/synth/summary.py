@@ -18,6 +18,8 @@ COMPARED_ROWS = 2000
 """Rows whose likeness is shown, the first ones."""
 BINS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 """Lower bounds of the histogram; what is below the first is one bin."""
+NEAR = 0.5
+"""Likeness from which a held-out question is counted as near a training one."""
 BAR = 40
 """Longest bar in characters."""
 SHOWN_CHARACTERS = 400
@@ -34,7 +36,13 @@ def summary(books: Books, title: str, usd: float, teacher: str) -> str:
         usd: Dollars spent on the rows, all attempts.
         teacher: Who wrote them.
     """
-    parts = [*_figures(books, title, usd), *_fidelity(books, teacher), *_histogram(books), *_samples(books)]
+    parts = [
+        *_figures(books, title, usd),
+        *_fidelity(books, teacher),
+        *_histogram(books),
+        *_border(books),
+        *_samples(books),
+    ]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -79,6 +87,19 @@ def _histogram(books: Books) -> Iterator[str]:
         bar = "#" * round(BAR * counts[low] / most)
         yield f"{low:.1f} to {high:.1f}  {counts[low]:6,}  {bar}".rstrip()
     yield "```\n"
+
+
+def _border(books: Books) -> Iterator[str]:
+    """Yield how many held-out questions come near a training one; translations are not recognised."""
+    heldout = [row for row in books.accepted if row.split == "heldout"]
+    if not heldout:
+        return
+    pool = Pool(NEAR)
+    for row in books.accepted:
+        if row.split != "heldout":
+            pool.add(row.id, question_of(row))
+    near = sum(pool.nearest(question_of(row)) is not None for row in heldout)
+    yield f"{near:,} of {len(heldout):,} held-out questions are more than {NEAR} alike to a training question.\n"
 
 
 def _samples(books: Books) -> Iterator[str]:
