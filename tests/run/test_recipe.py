@@ -71,7 +71,7 @@ def test_a_misspelt_stage_names_the_nearest(write):
 def test_a_stage_that_is_not_there_yet_says_so(write):
     assert refusal(write("align: {}")) == (
         "r.yaml: stages.align: the stage 'align' is not there yet\n"
-        "  expected: corpus, tokenizer, pretrain, synth, select, sft, merge, eval, report, grow"
+        "  expected: corpus, tokenizer, pretrain, translate, transform, synth, select, sft, merge, eval, report, grow"
     )
 
 
