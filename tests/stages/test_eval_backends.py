@@ -210,7 +210,7 @@ def test_an_endpoint_answers_the_prompts_of_a_suite_and_is_no_probe(tmp_path: Pa
     _scores, (row,) = measure(tmp_path / "a", endpoint={"serve": "offline"}, suites=suite)
     assert row["kind"] == "generation" and row["prompt"] == "لکھیں"
     (tmp_path / "suite.yaml").write_text("in_context: true\n", "utf-8")
-    with pytest.raises(DataError, match="a chat endpoint gives no log-probabilities"):
+    with pytest.raises(DataError, match="needs the model's own tokens"):
         measure(tmp_path / "b", endpoint={"serve": "offline"}, suites=suite)
 
 

@@ -86,7 +86,7 @@ def open_teachers(
     with ExitStack() as stack:
         offline = any(teacher.serve == "offline" for teacher in teachers.values())
         stand_in = stack.enter_context(offline_teacher()) if offline else ""
-        endpoints = {name: _endpoint(one, sending, stand_in) for name, one in teachers.items()}
+        endpoints = {name: endpoint_of(one, sending, stand_in) for name, one in teachers.items()}
         ledger = Ledger(store / "ledger.db")
         stack.callback(ledger.close)
         pool = stack.enter_context(Pool(endpoints, ledger, stage))
@@ -282,7 +282,8 @@ class Teachers:
                 return end.value  # type: ignore[no-any-return]
 
 
-def _endpoint(teacher: Teacher, sending: Sending, stand_in: str) -> Endpoint:
+def endpoint_of(teacher: Teacher, sending: Sending, stand_in: str = "") -> Endpoint:
+    """Return where and how a teacher is asked; `stand_in` is the address of the offline one."""
     url = stand_in if teacher.serve == "offline" else _address(teacher)
     return Endpoint(
         url=url,

@@ -200,7 +200,8 @@ class EvalConfig(StageConfig):
     adapter: FileRef | None = None
     """Low-rank adapter (PEFT directory) to lay over the model."""
     endpoint: Teacher | None = None
-    """Model behind an OpenAI-compatible endpoint, in place of `model`; it can be asked `generate_until` tasks only."""
+    """Model behind an OpenAI-compatible endpoint, in place of `model`; it can be asked `generate_until`
+    tasks, and the others where its `/completions` takes `echo` and `logprobs` (vLLM does)."""
     engine: Literal["own", "lm_eval"] = "own"
     """What answers tasks: our scorer, or a model of lm-evaluation-harness where that is installed."""
     text: dict[str, TextSet] = Field(default_factory=dict)

@@ -14,6 +14,7 @@ from newtongue.adapters.llm.task_backend import EndpointBackend
 from newtongue.adapters.tables.items import read_items, write_items
 from newtongue.core.context import Context, Outcome
 from newtongue.core.teacher import Sending
+from newtongue.methods.joining import moved_spaces
 from newtongue.methods.scores import summarise, tables
 from newtongue.stages.eval.answers import generate_answers, heldout_conversations, score_answers
 from newtongue.stages.eval.choice import read_questions, score_choices
@@ -63,7 +64,7 @@ def evaluate(config: EvalConfig, context: Context) -> Outcome:
 def _subject(config: EvalConfig, context: Context) -> Any:
     if config.endpoint is not None:
         sending = Sending(concurrency=config.batch)
-        return RemoteSubject(EndpointBackend(config.endpoint, context.store, sending))
+        return RemoteSubject(EndpointBackend(config.endpoint, context.store, sending, moved_spaces))
     assert config.model is not None
     adapter = context[config.adapter].path if config.adapter else None
     return Subject.load(context[config.model].path, config, adapter)

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from newtongue.adapters.harness.lm_eval_backend import LmEvalBackend
-from newtongue.adapters.harness.requests import Backend, Generate, Rolling
+from newtongue.adapters.harness.requests import Backend, Generate
 from newtongue.adapters.hf import chat
 from newtongue.adapters.hf.adapter import lay_over
 from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, load_tokenizer, pick_device
 from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode, token_bits
 from newtongue.adapters.training.threads import use_threads
+from newtongue.core.errors import DataError
 from newtongue.core.rows import Message
 from newtongue.methods.bits_per_byte import Piece, cut_pieces
 from newtongue.methods.prefix_tree import ROW_TOKENS
@@ -136,13 +137,16 @@ class RemoteSubject:
         return [(one.text, one.tokens, one.stopped) for one in self.backend.generate(asked, lambda _done: None)]
 
     def encode(self, text: str) -> Encoded:
-        """Refuse: what needs tokens needs log-probabilities.
+        """Refuse: an endpoint shows no token ids.
 
         Raises:
             DataError: Always.
         """
-        self.backend.rolling([Rolling(text)], lambda _done: None)
-        raise NotImplementedError
+        raise DataError(
+            "the in-context probe needs the model's own tokens, which an endpoint does not show",
+            place="endpoint",
+            fix="measure the model's directory with `model`, or leave the probe out",
+        )
 
     def facts(self) -> dict[str, Any]:
         """Return what identifies the model in a report."""

@@ -16,7 +16,7 @@ from newtongue.stages.eval.asking import Judged, bits, figures, run_task
 from newtongue.stages.eval.config import TaskSet
 from newtongue.stages.eval.contamination import mark
 from newtongue.stages.eval.items import Task, Wanted, load_task
-from newtongue.stages.eval.subject import Subject
+from newtongue.stages.eval.subject import RemoteSubject, Subject
 
 KINDS = {
     "multiple_choice": "choice",
@@ -65,6 +65,15 @@ def loader(file: TaskFile, asked: Wanted, *, chat: bool) -> Load:
 
     def with_template(subject: Subject | None) -> Task:
         assert subject is not None
+        if (
+            isinstance(subject, RemoteSubject)
+            and file.settings.get("output_type", "generate_until") != "generate_until"
+        ):
+            raise DataError(
+                "log-probabilities under an endpoint's own chat template cannot be asked",
+                place=file.place,
+                fix="set `chat: false`, or measure the model's directory with `model`",
+            )
         return load_task(file, replace(asked, chat=subject.backend.chat))
 
     return with_template
