@@ -56,7 +56,7 @@ def operate(source: Path, target: Path) -> None:
     init = subword_mean(np.random.default_rng(1).integers(0, 4096, (NEW, 3)).tolist(), ROWS)
     start = time.perf_counter()
     before = open_checkpoint(source)
-    changes = grow_checkpoint(before, (init, init), RowPlan(ROWS + NEW, np.arange(ROWS, ROWS + NEW)), str)
+    changes = grow_checkpoint(before, (init, init), RowPlan(ROWS + NEW, np.arange(ROWS, ROWS + NEW)), str, wait=False)
     rewrite(before, changes, target, link=False)
     write_config(before, target, ROWS + NEW)
     print(json.dumps({"seconds": time.perf_counter() - start, "peak_kb": peak_kb()}))

@@ -120,7 +120,8 @@ def _weighted(vectors: AuxiliaryVectors, weigh: Callable[[Floats], SparseRows], 
     """Turn cosines into weights, block by block; tokens without a vector get no weights."""
     old_CK, known_old = unit(vectors.old_CK)
     new_NK, known_new = unit(vectors.new_NK)
-    old_CK, candidates, tokens = old_CK[known_old], vectors.candidates[known_old], np.flatnonzero(known_new)
+    candidates, tokens = vectors.candidates[known_old], np.flatnonzero(known_new)
+    old_CK = old_CK if known_old.all() else old_CK[known_old]
     if not len(candidates):
         return from_sparse(_spread_out([], np.zeros(0, np.int64), len(new_NK)), candidates, vectors.rows)
     step = max(threads, BLOCK_SCORES // len(candidates))
@@ -129,8 +130,9 @@ def _weighted(vectors: AuxiliaryVectors, weigh: Callable[[Floats], SparseRows], 
     with ThreadPoolExecutor(threads) as pool:
         for start in range(0, len(tokens), step):
             some = tokens[start : start + step]
-            block = np.matmul(new_NK[some], old_CK.T, out=scores[: len(some)])
-            parts += pool.map(weigh, np.array_split(block, min(threads, len(some))))
+            shares = min(threads, len(some))
+            blocks = zip(np.array_split(some, shares), np.array_split(scores[: len(some)], shares), strict=True)
+            parts += pool.map(lambda block: weigh(np.matmul(new_NK[block[0]], old_CK.T, out=block[1])), blocks)
     return from_sparse(_spread_out(parts, tokens, len(new_NK)), candidates, vectors.rows)
 
 

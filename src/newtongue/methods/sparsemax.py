@@ -91,11 +91,11 @@ def stacked(parts: list[SparseRows]) -> SparseRows:
 
 
 def _largest(scores_BV: Scores, kept: int) -> Scores:
-    """Return the largest scores among the first columns, in no order."""
-    sample = scores_BV[:, :SAMPLE]
+    """Return large scores among the first columns, in no order: the largest of each of `kept` groups of columns."""
+    sample = scores_BV[:, : min(SAMPLE, scores_BV.shape[1]) // kept * kept]
     if sample.shape[1] <= kept:
-        return sample
-    return np.partition(sample, sample.shape[1] - kept, axis=1)[:, -kept:]
+        return scores_BV[:, :kept]
+    return np.asarray(sample.reshape(len(sample), -1, kept).max(1))
 
 
 def _bound_of_largest(scores_BV: Scores, largest: int) -> Scores:

@@ -235,7 +235,7 @@ def row_blocks(tensor: Tensor, rows: int | None = None) -> Iterator[tuple[int, i
 
 
 def rewrite(checkpoint: Checkpoint, changes: Mapping[str, NewTensor], target: Path, *, link: bool) -> None:
-    """Write a checkpoint with some tensors replaced.
+    """Write a checkpoint with some tensors replaced; leave no weights behind where a new tensor cannot be made.
 
     Args:
         checkpoint: The source.
@@ -245,17 +245,26 @@ def rewrite(checkpoint: Checkpoint, changes: Mapping[str, NewTensor], target: Pa
             because a link shares later edits); else they are copied.
     """
     target.mkdir(parents=True, exist_ok=True)
-    total = 0
-    for file in checkpoint.files:
-        here = {name: tensor for name, tensor in checkpoint.tensors.items() if tensor.file == file}
-        if not changes.keys() & here.keys():
-            link_or_copy(file, target / file.name, link=link)
-            total += sum(tensor.size_bytes for tensor in here.values())
-            continue
-        new = {name: changes.get(name) or unchanged(tensor) for name, tensor in here.items()}
-        total += write_file(target / file.name, new, checkpoint.metadata[file.name])
+    try:
+        total = sum(_rewrite_file(checkpoint, changes, file, target, link=link) for file in checkpoint.files)
+    except DataError:
+        for file in checkpoint.files:
+            (target / file.name).unlink(missing_ok=True)
+        raise
     if checkpoint.sharded:
         _write_index(checkpoint, target, total)
+
+
+def _rewrite_file(
+    checkpoint: Checkpoint, changes: Mapping[str, NewTensor], file: Path, target: Path, *, link: bool
+) -> int:
+    """Write one file and return the bytes of its tensors."""
+    here = {name: tensor for name, tensor in checkpoint.tensors.items() if tensor.file == file}
+    if not changes.keys() & here.keys():
+        link_or_copy(file, target / file.name, link=link)
+        return sum(tensor.size_bytes for tensor in here.values())
+    new = {name: changes.get(name) or unchanged(tensor) for name, tensor in here.items()}
+    return write_file(target / file.name, new, checkpoint.metadata[file.name])
 
 
 def unchanged(tensor: Tensor) -> NewTensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -29,6 +29,8 @@ from newtongue.core.errors import DataError
 
 Ids = NDArray[np.int64]
 Spread = Literal["none", "deviation", "covariance"]
+Made = tuple[Floats, Floats]
+"""New rows of a matrix, and the row of its padding."""
 
 
 class RowMaker(Protocol):
@@ -123,18 +125,26 @@ def grown_rows(rows: int, last_id: int, multiple: int) -> int:
 
 
 def grow_checkpoint(
-    checkpoint: Checkpoint, makers: tuple[RowMaker, RowMaker], plan: RowPlan, name_of: Callable[[int], str]
+    checkpoint: Checkpoint,
+    makers: tuple[RowMaker, RowMaker],
+    plan: RowPlan,
+    name_of: Callable[[int], str],
+    *,
+    wait: bool = True,
 ) -> dict[str, NewTensor]:
     """Return the tensors that change when rows are added, moved or dropped.
 
     Each matrix gets its new rows from its own old ones; a tied matrix is done once. A bias of the output layer
     follows the head. Everything is computed and checked here; bytes are read again when the tensors are written.
+    Without `wait` rows are computed while `checkpoint.rewrite` copies the rest; it then raises what is wrong with
+    them, and leaves no weights behind.
 
     Args:
         checkpoint: The source.
         makers: Initialisers of the input and of the output matrix.
         plan: Which rows there will be.
         name_of: Names the token of an old id, for messages.
+        wait: Whether to return only when all rows are computed and found to be finite.
 
     Raises:
         DataError: Matrices of different heights, tied matrices with two initialisers, or a row that is not finite.
@@ -149,16 +159,19 @@ def grow_checkpoint(
         )
     _checked = plan.old_of
 
-    def change(salt: int) -> NewTensor:
+    def change(salt: int) -> Made:
         tensor = tensors[salt]
         maker = makers[0] if tensor is checkpoint.input else makers[1]
         statistics = row_statistics(tensor, plan.used_rows(tensor.shape[0]), name_of, maker.spread)
         values = fit_rows(tensor, maker, statistics, 0 if checkpoint.tied else salt)
-        return replaced(tensor, plan, values, statistics.mean)
+        return values, statistics.mean
 
-    with ThreadPoolExecutor(len(tensors)) as pool:
-        made = list(pool.map(change, range(len(tensors))))
-    return {tensor.name: new for tensor, new in zip(tensors, made, strict=True)}
+    pool = ThreadPoolExecutor(len(tensors))
+    made = [pool.submit(change, salt) for salt in range(len(tensors))]
+    pool.shutdown(wait=wait)
+    for future in made if wait else ():
+        future.result()
+    return {tensor.name: replaced(tensor, plan, rows) for tensor, rows in zip(tensors, made, strict=True)}
 
 
 def row_statistics(
@@ -229,24 +242,25 @@ def fit_rows(tensor: Tensor, init: RowMaker, statistics: RowStatistics, salt: in
     return made.reshape(-1, *tensor.shape[1:])
 
 
-def replaced(tensor: Tensor, plan: RowPlan, values: Floats, padding: Floats) -> NewTensor:
+def replaced(tensor: Tensor, plan: RowPlan, made: Future[Made]) -> NewTensor:
     """Return a matrix with the planned rows; those that come from old rows keep their bytes.
 
     Args:
         tensor: The old matrix.
         plan: Which rows there will be.
-        values: New rows in fp32; without an id map they may lie on padding rows of the old matrix.
-        padding: Row for ids that are neither old nor new (they stay in the softmax).
+        made: New rows in fp32, which without an id map may lie on padding rows of the old matrix; and the row for
+            ids that are neither old nor new (they stay in the softmax).
     """
-    return NewTensor(tensor.dtype, (plan.rows, *tensor.shape[1:]), _stretches(tensor, plan, values, padding))
+    return NewTensor(tensor.dtype, (plan.rows, *tensor.shape[1:]), _stretches(tensor, plan, made))
 
 
-def _stretches(tensor: Tensor, plan: RowPlan, values: Floats, padding: Floats) -> Iterator[bytes | Span]:
+def _stretches(tensor: Tensor, plan: RowPlan, made: Future[Made]) -> Iterator[bytes | Span]:
     """Yield the rows that stay in place as one stretch of the old file, the others in blocks."""
     kept = 0
     if plan.id_map is None:
         kept = min([tensor.shape[0], *plan.new_ids[:1].tolist()])
         yield Span(tensor.file, tensor.start, kept * tensor.row_bytes)
+    values, padding = made.result()
     pad = encode(padding, tensor.dtype)
     for first, last in row_blocks(tensor, plan.rows - kept):
         yield _block(tensor, plan, values, pad, (kept + first, kept + last))

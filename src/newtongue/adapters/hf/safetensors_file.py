@@ -242,20 +242,24 @@ def encode(values: Floats, dtype: str) -> bytes:
 def write_file(file: Path, tensors: Mapping[str, NewTensor], metadata: Mapping[str, str]) -> int:
     """Write one safetensors file, block by block; return the bytes of its tensors.
 
+    Tensors whose bytes are at hand are written first, those that may still be in the making last.
+
     Raises:
         DataError: A tensor's blocks do not add up to its shape (nothing usable is left behind).
     """
     sizes = {name: prod(t.shape) * WIDTH[t.dtype] // 8 for name, t in tensors.items()}
     header: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
-    at = 0
+    at, starts = 0, {}
     for name, tensor in tensors.items():
+        starts[name] = at
         header[name] = {"dtype": tensor.dtype, "shape": list(tensor.shape), "data_offsets": [at, at + sizes[name]]}
         at += sizes[name]
     text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
     text += b" " * (-len(text) % ALIGNMENT)
     with open(file, "wb") as stream:
         stream.write(struct.pack("<Q", len(text)) + text)
-        for name, tensor in tensors.items():
+        for name, tensor in sorted(tensors.items(), key=lambda item: not isinstance(item[1].blocks, Sequence)):
+            stream.seek(8 + len(text) + starts[name])
             written = sum(_write(stream, block) for block in tensor.blocks)
             if written != sizes[name]:
                 raise DataError(f"{name}: {written:,} bytes for shape {tensor.shape}, {sizes[name]:,} expected")

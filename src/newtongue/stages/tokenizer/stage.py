@@ -116,8 +116,11 @@ def _write_model(
     source: Artefact, target: Path, what: tuple[Checkpoint, Expansion, RowPlan], made: Initialised, old: FastTokenizer
 ) -> None:
     checkpoint, plan, rows = what
-    changes = grow_checkpoint(checkpoint, (made.input, made.head), rows, lambda i: f"{i} {old.names.get(i, '')!r}")
-    changed = plan.tokens or plan.id_map is not None
+    changed = bool(plan.tokens) or plan.id_map is not None
+    makers = (made.input, made.head)
+    changes = grow_checkpoint(
+        checkpoint, makers, rows, lambda i: f"{i} {old.names.get(i, '')!r}", wait=not changed
+    )
     rewrite(checkpoint, changes if changed else {}, target, link=source.sealed)
     write_config(checkpoint, target, rows.rows, plan.id_map)
     save_tokenizer(plan.tokenizer, source.path, target, plan.id_map)
