@@ -315,6 +315,13 @@ def test_a_row_that_is_not_finite_is_named(single: Path, tmp_path: Path) -> None
     (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
     with pytest.raises(DataError, match="the row of token 17 is not finite"):
         grow(tmp_path, tmp_path / "new", mean(1, 408))
+    damaged, init = open_checkpoint(tmp_path), subword_mean([[5]], 408)
+    with pytest.raises(DataError, match="the row of token 17 is not finite"):
+        grow_checkpoint(damaged, (init, init), RowPlan(409, np.asarray([408])), str)
+    later = grow_checkpoint(damaged, (init, init), RowPlan(409, np.asarray([408])), str, wait=False)
+    with pytest.raises(DataError, match="the row of token 17 is not finite"):
+        rewrite(damaged, later, tmp_path / "later", link=False)
+    assert not list((tmp_path / "later").iterdir())
 
 
 @pytest.mark.parametrize(

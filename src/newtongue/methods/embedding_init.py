@@ -59,6 +59,11 @@ class Initialiser:
         return self.noise_kind if self.noise else "none"
 
     @property
+    def reads_mean(self) -> bool:
+        """Whether the mean of the old rows has a share in some new row."""
+        return bool(self.mean_share.any())
+
+    @property
     def convex(self) -> bool:
         """Whether every new row is an average of old rows: no negative weight, sum 1, no noise."""
         sums = self.row_sums()
@@ -118,6 +123,11 @@ class DenseRows:
     def spread(self) -> Spread:
         """Nothing has to be known of the old rows."""
         return "none"
+
+    @property
+    def reads_mean(self) -> bool:
+        """The rows are there already."""
+        return False
 
     @property
     def convex(self) -> bool:

@@ -18,6 +18,7 @@ from newtongue.adapters.hf.safetensors_file import (
     NewTensor,
     Span,
     Tensor,
+    all_finite,
     encode,
     gather_rows,
     raw,
@@ -39,6 +40,10 @@ class RowMaker(Protocol):
     @property
     def spread(self) -> Spread:
         """What it has to know of how the old rows scatter."""
+
+    @property
+    def reads_mean(self) -> bool:
+        """Whether the mean of the old rows matters to it."""
 
     def support(self) -> Ids:
         """Return the old ids it reads, sorted."""
@@ -84,6 +89,12 @@ class RowPlan:
         old = np.full(self.rows, -1, np.int64)
         old[places] = kept
         return old
+
+    def padded(self, old_rows: int) -> bool:
+        """Return whether some row may be neither old nor new."""
+        ends = [int(i) for i in self.new_ids[[0, -1]]] if len(self.new_ids) else [old_rows + 1, 0]
+        gapless = ends[0] <= old_rows and ends[1] - ends[0] + 1 == len(self.new_ids)
+        return self.id_map is not None or not gapless or ends[1] + 1 < self.rows
 
     def used_rows(self, rows: int) -> Ids:
         """Return the ids that count among a matrix's old rows."""
@@ -162,7 +173,10 @@ def grow_checkpoint(
     def change(salt: int) -> Made:
         tensor = tensors[salt]
         maker = makers[0] if tensor is checkpoint.input else makers[1]
-        statistics = row_statistics(tensor, plan.used_rows(tensor.shape[0]), name_of, maker.spread)
+        spread: Spread | None = maker.spread
+        if spread == "none" and not maker.reads_mean and not plan.padded(tensor.shape[0]):
+            spread = None
+        statistics = row_statistics(tensor, plan.used_rows(tensor.shape[0]), name_of, spread)
         values = fit_rows(tensor, maker, statistics, 0 if checkpoint.tied else salt)
         return values, statistics.mean
 
@@ -175,7 +189,7 @@ def grow_checkpoint(
 
 
 def row_statistics(
-    tensor: Tensor, used: Ids, name_of: Callable[[int], str], spread: Spread = "deviation"
+    tensor: Tensor, used: Ids, name_of: Callable[[int], str], spread: Spread | None = "deviation"
 ) -> RowStatistics:
     """Measure the used rows of a matrix in one pass over its blocks.
 
@@ -183,7 +197,8 @@ def row_statistics(
         tensor: An embedding matrix (or the bias of an output layer, as a column).
         used: Ids that tokens have; other rows are padding and do not count.
         name_of: Names the token of an id, for messages.
-        spread: What to measure beside the mean.
+        spread: What to measure beside the mean; None measures nothing (the mean is then 0) and only looks for values
+            that are not finite.
 
     Raises:
         DataError: A used row is not finite.
@@ -195,6 +210,8 @@ def row_statistics(
     squares = np.zeros((width, width) if spread == "covariance" else width)
     for first, last in row_blocks(tensor):
         some = weights[first:last]
+        if spread is None and tensor.floating and all_finite(tensor, first, last):
+            continue
         sums = row_sums(tensor, first, last, some)
         if np.isfinite(sums).all() and spread == "none":
             total += sums
@@ -203,10 +220,12 @@ def row_statistics(
         _refuse_bad_rows(tensor, block, some > 0, lambda row, first=first: name_of(first + row))
         chosen = block[some > 0].astype(np.float64)
         total += chosen.sum(0)
-        if spread != "none":
+        if spread in ("deviation", "covariance"):
             squares += chosen.T @ chosen if spread == "covariance" else (chosen**2).sum(0)
     count = max(1, len(used))
     mean = total / count
+    if spread is None:
+        return RowStatistics(np.zeros(tensor.shape[1:], np.float32), np.zeros(0, np.float32))
     return RowStatistics(_shaped(mean, tensor), _spread(mean, squares / count, spread))
 
 

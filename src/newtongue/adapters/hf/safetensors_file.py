@@ -22,6 +22,13 @@ from newtongue.core.errors import DataError
 Floats = NDArray[np.float32]
 STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """Floating-point types that can be read and written, with the numpy type of their bytes."""
+EXPONENTS = {
+    "F64": ("<u8", 0x7FF << 52),
+    "F32": ("<u4", 0xFF << 23),
+    "F16": ("<u2", 0x1F << 10),
+    "BF16": ("<u2", 0xFF << 7),
+}
+"""Unsigned type of each floating-point type's bytes, and the exponent of its values that are not finite."""
 ALIGNMENT = 8
 COPY_BYTES = 16 * 1024 * 1024
 """Bytes asked of the kernel at a time when a stretch is copied as it stands."""
@@ -199,6 +206,21 @@ def row_sums(tensor: Tensor, first_row: int, last_row: int, weights: Floats) -> 
             sums[0::2] += factors @ np.left_shift(pairs, 16, out=values).view(np.float32)
             sums[1::2] += factors @ np.bitwise_and(pairs, np.uint32(0xFFFF0000), out=values).view(np.float32)
     return sums
+
+
+def all_finite(tensor: Tensor, first_row: int, last_row: int) -> bool:
+    """Return whether every value of some rows is finite, judged by the exponents of the stored bits."""
+    kind, largest = EXPONENTS[tensor.dtype]
+    left = (last_row - first_row) * tensor.row_bytes
+    buffer = np.empty(min(left, CACHED_BYTES) // np.dtype(kind).itemsize, kind)
+    with open(tensor.file, "rb", buffering=0) as stream:
+        stream.seek(tensor.start + first_row * tensor.row_bytes)
+        while left:
+            part = buffer[: left // buffer.itemsize]
+            left -= stream.readinto(memoryview(part).cast("B")) or left
+            if np.bitwise_and(part, largest, out=part).max() == largest:
+                return False
+    return True
 
 
 def decode(data: bytes, tensor: Tensor) -> Floats:
