@@ -21,6 +21,7 @@ COMMANDS = {
     "explain": "every setting of a stage",
     "diagnose": "candidate base models on your text",
     "doctor": "check a model, or this computer",
+    "language": "a language card, or a draft of one from your text",
     "chat": "talk to a model",
     "teacher": "serve the offline stand-in teacher",
     "gc": "remove what no recipe names, after asking",
