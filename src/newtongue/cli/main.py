@@ -22,6 +22,7 @@ COMMANDS = {
     "diagnose": "candidate base models on your text",
     "doctor": "check a model, or this computer",
     "language": "a language card, or a draft of one from your text",
+    "review": "rows out to a native speaker, and verdicts back in",
     "chat": "talk to a model",
     "teacher": "serve the offline stand-in teacher",
     "gc": "remove what no recipe names, after asking",

@@ -146,7 +146,7 @@ def _notes(card: LanguageCard, found: Evidence, own: float, codes: dict[str, flo
         *_writing_notes(found),
         "A person must check: name and autonym; that every sentence mark ends sentences; that the stop words are words",
         "of this language and not names or headings of this text; direction and digits; and must write what text",
-        "cannot tell: lead_characters (letters the neighbours lack), foreign_characters (the neighbours'), confusables.",
+        "cannot tell: lead_characters (letters the neighbours lack), foreign_characters (theirs), confusables.",
         *(["Too little text for frequent words: they may be chance."] if found.letters < FEW_LETTERS else []),
         "When checked, take out `generic: true`. The folder of your cards is named in the environment:",
         f"{FOLDER}=folder",
