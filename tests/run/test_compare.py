@@ -91,6 +91,51 @@ def test_different_prompt_formats_and_unmatched_sets_are_said(tmp_path: Path, me
     assert "measured on one side only: extra" in text
 
 
+def test_two_models_with_different_chat_templates_are_told_apart(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "کیا؟"}, {"role": "assistant", "content": "پانی۔"}]
+    asked = write_lines(tmp_path / "c.jsonl", [{"messages": turns, "id": str(n)} for n in range(2)])
+    for name in ("first", "second"):
+        model = make_model(tmp_path / f"model-{name}")
+        if name == "second":
+            template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}<|im_end|>{% endfor %}"
+            (model / "chat_template.jinja").write_text(
+                template + "{% if add_generation_prompt %}[me] {% endif %}", "utf-8"
+            )
+        answers = {"answers": {"data": str(asked), "language": "urd_Arab", "max_new_tokens": 2}}
+        config = EvalConfig(model=str(model), generation=answers)
+        evaluate(config, context_for(config, tmp_path / name))
+    pair = tmp_path / "first", tmp_path / "second"
+    models = compare(*pair)["models"]
+    assert models["before"]["prompt_sha256"] != models["after"]["prompt_sha256"]
+    assert "asked in different prompt formats" in render(compare(*pair))
+    for page in ("c.html", "c.json"):
+        write_page(*pair, tmp_path / page)
+        assert "asked in different prompt formats" in (tmp_path / page).read_text("utf-8"), page
+    assert "prompt formats" not in render(compare(pair[0], pair[0]))
+
+
+@pytest.mark.parametrize(("after", "moved"), [(-0.4, "fell from 8.0 % to −40.0 %"), (0.1, "rose from 8.0 % to 10.0 %")])
+def test_a_probe_that_is_not_judged_is_told_plainly(tmp_path: Path, after: float, moved: str) -> None:
+    model = {"parameters": 1, "vocabulary": 9, "tokenizer_sha256": "t", "chat_template": "kept", "prompt_sha256": "p"}
+    for name, saved in (("before", 0.08), ("after", after)):
+        about = {"set": "in context", "kind": "probe", "task": "copy", "bytes": 9, "tokens": 3, "bits_alone": 100.0}
+        rows = [{**about, "item": str(n), "group": str(n), "bits": 100 * (1 - saved)} for n in range(20)]
+        (tmp_path / name / "scores").mkdir(parents=True)
+        write_items(tmp_path / name / "scores" / "items.parquet", rows)
+        sets = {"in context": {"kind": "probe", "role": "retention", "language": "eng_Latn",
+                               "saving": {"value": saved, "low": saved, "high": saved, "n": 20}}}  # fmt: skip
+        facts = {"format": 1, "model": model, "settings": {"window_bytes": 1024}, "sets": sets}
+        (tmp_path / name / "scores" / "scores.json").write_text(json.dumps(facts), "utf-8")
+    pair = tmp_path / "before", tmp_path / "after"
+    said = "not judged: the base hardly uses context (it saves 8.0 % of the bits"
+    texts = [render(compare(*pair))]
+    for page in ("c.html", "c.md"):
+        write_page(*pair, tmp_path / page)
+        texts.append((tmp_path / page).read_text("utf-8"))
+    for text in texts:
+        assert said in text and f"The share saved {moved}." in text
+
+
 def test_nothing_in_common_is_an_error_that_names_the_sets(tmp_path: Path, measured: list[Path]) -> None:
     other = tmp_path / "other"
     shutil.copytree(measured[1], other)

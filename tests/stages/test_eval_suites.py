@@ -14,6 +14,7 @@ from newtongue.adapters.harness.suites import read_suite
 from newtongue.adapters.harness.task_file import check_task, read_task
 from newtongue.adapters.harness.writing import write_task
 from newtongue.adapters.tables.items import read_items
+from newtongue.adapters.translation_metrics import corpus_scores
 from newtongue.core.errors import DataError
 from newtongue.run.sources import asset
 from newtongue.stages.eval.config import EvalConfig
@@ -118,7 +119,7 @@ def test_parallel_files_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         read_layout("ntrex", tmp_path, "swh_Latn")
 
 
-@pytest.mark.parametrize("name", ["multijail", "lcb", "m_ifeval"])
+@pytest.mark.parametrize("name", ["multijail", "lcb"])
 def test_prompts_without_a_right_answer_are_kept_as_prompts(tmp_path: Path, name: str) -> None:
     found = read_layout(name, write_layout(tmp_path, name), "urd_Arab")
     (row,) = [placed.row for placed in found.rows]
@@ -168,6 +169,7 @@ def test_a_suite_measures_the_tasks_whose_data_is_there_and_names_the_others(tmp
     scores, rows = measure(tmp_path / "out", model, suites=suite)
     assert list(scores["sets"]) == ["core.sib200", "core.belebele"]
     first = scores["sets"]["core.sib200"]
+    assert all(row["choice"] is not None for row in rows), "which answer was chosen, for agreement between languages"
     assert (first["suite"], first["role"], first["language"]) == ("target-core", "target", "urd_Arab")
     assert first["suite_tasks_without_data"] == ["xcopa", "xnli", "global_mmlu", "include", "mgsm", "flores", "ntrex"]
     assert {row["set"] for row in rows} == set(scores["sets"]) and first["rejected"] == 1
@@ -179,6 +181,40 @@ def test_prompts_of_a_suite_are_answered_and_judged(tmp_path: Path, model: Path)
     suite = {"fidelity": {"path": str(tmp_path), "language": "urd_Arab"}}
     scores, (row,) = measure(tmp_path / "out", model, suites=suite)
     assert scores["sets"]["fidelity.lcb"]["kind"] == row["kind"] == "generation" and row["prompt"] == "لکھیں"
+
+
+def test_parallel_layouts_are_scored_by_chrf_and_bleu_with_their_signatures(tmp_path: Path, model: Path) -> None:
+    for tag, lines in {"urd_Arab": "ایک\nدو\nتین\n", "eng_Latn": "one\ntwo\nthree\n"}.items():
+        (tmp_path / f"{tag}.devtest").write_text(lines, "utf-8")
+    task = "{layout: flores, data: ., num_fewshot: 1, max_new_tokens: 4}"
+    (tmp_path / "suite.yaml").write_text(f"tasks: {{flores: {task}}}\n", "utf-8")
+    suite = {"s": {"path": str(tmp_path), "language": "urd_Arab", "limit": 2}}
+    known = write_lines(tmp_path / "known" / "train.jsonl", [{"text": "nothing of it"}])
+    scores, rows = measure(tmp_path / "out", model, suites=suite, contamination=[str(known)])
+    found = scores["sets"]["s.flores"]
+    direction = found["directions"]["eng_Latn-urd_Arab"]
+    assert found["kind"] == "translation" and "metrics" not in found and direction["n"] == len(rows) == 2
+    assert "nw:2" in direction["chrf_signature"] and "tok:13a" in direction["bleu_signature"]
+    assert direction["chrf"] == corpus_scores([r["output"] for r in rows], ["ایک", "دو"], spaces=True)["chrf"]
+    assert all(row["kind"] == "translation" and row["chrf"] is not None for row in rows) and "chrf_mean" in found
+    assert found["contamination"]["directions_without"]["eng_Latn-urd_Arab"]["chrf"] == direction["chrf"]
+
+
+def test_rules_of_a_suite_are_checked(tmp_path: Path, model: Path) -> None:
+    good = {
+        "key": 7, "prompt": "لکھیں", "instruction_id_list": ["punctuation:no_comma", "change_case:english_capital"],
+        "kwargs": [{}, {}],
+    }  # fmt: skip
+    bad = [{**good, "instruction_id_list": ["special:tilde"], "kwargs": [{}]}, {"prompt": "x"}]
+    write_lines(tmp_path / "rules.jsonl", [good, *bad])
+    task = "{layout: m_ifeval, data: rules.jsonl, max_new_tokens: 4}"
+    (tmp_path / "suite.yaml").write_text(f"tasks: {{m_ifeval: {task}}}\n", "utf-8")
+    scores, (row,) = measure(tmp_path / "out", model, suites={"f": {"path": str(tmp_path), "language": "urd_Arab"}})
+    found = scores["sets"]["f.m_ifeval"]
+    assert (found["kind"], found["rejected"], row["item"], row["prompt"]) == ("rules", 2, "7", "لکھیں")
+    assert row["score"] == row["correct"] and row["loose"] is not None, "capitals are not asked of Urdu"
+    said = (tmp_path / "out" / "scores" / "rejected.jsonl").read_text("utf-8")
+    assert "unknown rule special:tilde" in said and "no column 'key'" in said
 
 
 def test_a_suite_without_any_data_says_what_it_needs(tmp_path: Path, model: Path) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 from stages.eval_kit import context_for
 
-from newtongue.adapters.tables.items import write_items
+from newtongue.adapters.tables.items import read_items, write_items
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
 from newtongue.stages.report.config import ReportConfig
+from newtongue.stages.report.gaps import language_gaps
+from newtongue.stages.report.material import Material, Measured
 from newtongue.stages.report.stage import report
 
 CORRECT = {"before": (40, 80), "after": (60, 78)}
@@ -106,6 +108,21 @@ def test_the_gap_to_the_twin_is_told_for_both_models(built: Any) -> None:
     assert (before["n"], before["difference"]["n"]) == (100, 50)
     assert after["all_correct"] == 0.6 and after["agreement"] == pytest.approx(0.82)
     assert '<h2 id="gaps">' in html and "sums against sums in English" in html
+
+
+def test_which_wrong_answer_was_chosen_decides_agreement_of_tasks_in_two_languages(tmp_path: Path) -> None:
+    def asked(name: str, language: str, chosen: list[int]) -> list[dict[str, Any]]:
+        about = {"set": name, "kind": "choice", "language": language, "bits": 1.0, "bytes": 1}
+        return [
+            {**about, "item": f"{n}-{name}", "group": str(n), "choice": choice, "correct": choice == 0}
+            for n, choice in enumerate(chosen)
+        ]
+
+    rows = asked("ur", "urd_Arab", [0, 1, 2, 3]) + asked("en", "eng_Latn", [0, 1, 3, 0])
+    write_items(tmp_path / "items.parquet", rows)
+    model = Measured("before", {"sets": {}}, read_items(tmp_path / "items.parquet"), {}, {})
+    found = language_gaps({"ur": "en"}, Material(model, model, [], [], [], []), {"draws": 10, "seed": 0})
+    assert found[0]["n"] == 4 and found[0]["agreement"] == 0.5, "right alike, wrong alike; wrong otherwise; one right"
 
 
 def test_lost_english_answers_are_judged_and_do_not_pass_unseen(built: Any) -> None:

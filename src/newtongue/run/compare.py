@@ -16,6 +16,7 @@ from newtongue.stages.report.facts import build_costs, build_facts, prompt_forma
 from newtongue.stages.report.markdown import build_markdown
 from newtongue.stages.report.material import Material, Measured, measured
 from newtongue.stages.report.page import build_page
+from newtongue.stages.report.wording import unjudged_probe
 
 DRAWS, SEED, CONFIDENCE = 10_000, 0, 0.95
 PAGES = (".html", ".md", ".json")
@@ -54,9 +55,18 @@ def compare(before: Path, after: Path, limits: gate.Limits | None = None) -> dic
     alone = sorted(set(first.scores["sets"]) ^ set(second.scores["sets"]))
     notes = [
         *prompt_formats(material_of(first, second)),
+        *_unjudged(sets),
         *([f"measured on one side only: {', '.join(alone)}"] if alone else []),
     ]
     return {"models": models, "notes": notes, "sets": sets, "verdicts": judged}
+
+
+def _unjudged(sets: Mapping[str, Any]) -> list[str]:
+    """Say of every in-context probe that is not judged what became of it all the same."""
+    found = [
+        unjudged_probe(name, {**one["after"], "change": one["change"], "scores": one}) for name, one in sets.items()
+    ]
+    return [said for said in found if said]
 
 
 def find_scores(directory: Path, label: str) -> Measured:

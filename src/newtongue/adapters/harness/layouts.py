@@ -5,7 +5,6 @@ Templates and words stand in `assets/tasks`; the data sets themselves are the us
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -31,8 +30,8 @@ class Layout:
 
     Attributes:
         name: Its name.
-        kind: `task`, `translation` or `prompts`.
-        settings: Keys of a task file; empty for prompts.
+        kind: `task`, `translation`, `prompts` or `rules`.
+        settings: Keys of a task file; empty for prompts and rules.
         rows: Its rows in the columns the settings use.
     """
 
@@ -215,8 +214,7 @@ def _lcb(row: Row, language: str) -> Row | None:
 
 
 def _m_ifeval(row: Row, _language: str) -> Row:
-    rules = {"instruction_id_list": row["instruction_id_list"], "kwargs": row["kwargs"]}
-    return {"id": str(row["key"]), "prompt": row["prompt"], "reference": json.dumps(rules, ensure_ascii=False)}
+    return {name: row[name] for name in ("key", "prompt", "instruction_id_list", "kwargs")}
 
 
 READERS: dict[str, Callable[[Path, str, str], Iterable[Placed]]] = {

@@ -83,6 +83,7 @@ def score_choices(
                 **{"set": name, "kind": "choice", "item": question.id, "group": question.group},
                 **{"prompt": question.question, "reference": question.choices[question.answer]},
                 **{"output": question.choices[best], "correct": best == question.answer},
+                "choice": best,
                 "bits": round(bits[question.answer], 3),
                 "chance": 1 / len(question.choices),
                 "bytes": sizes[question.answer],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -49,9 +49,18 @@ def read_asked(artefact: Artefact, most: int | None) -> tuple[list[Asked], list[
     Raises:
         DataError: No row can be used.
     """
+    return choose_asked(read_rows(artefact.path), most, artefact.name)
+
+
+def choose_asked(rows: Iterable[tuple[str, Any]], most: int | None, name: str) -> tuple[list[Asked], list[Row]]:
+    """Return what can be used of (place, row) pairs, and what cannot.
+
+    Raises:
+        DataError: No row can be used.
+    """
     found: list[Asked] = []
     rejected: list[Row] = []
-    for place, row in read_rows(artefact.path):
+    for place, row in rows:
         if most is not None and len(found) >= most:
             break
         problem = row.reason if isinstance(row, Reject) else _problem(row)
@@ -64,7 +73,7 @@ def read_asked(artefact: Artefact, most: int | None) -> tuple[list[Asked], list[
     if not found:
         first = f" (the first: {rejected[0]['reason']})" if rejected else ""
         expected = '{"key": 1, "prompt": "…", "instruction_id_list": ["punctuation:no_comma"], "kwargs": [{}]}'
-        raise DataError(f"no row can be used{first}", place=artefact.name, expected=expected)
+        raise DataError(f"no row can be used{first}", place=name, expected=expected)
     return found, rejected
 
 

@@ -13,20 +13,26 @@ from newtongue.adapters.harness.documents import Placed
 from newtongue.adapters.harness.layouts import Layout, layout_names, read_layout
 from newtongue.adapters.harness.suites import SuiteFile, SuiteTask, read_suite
 from newtongue.adapters.harness.task_file import check_task, read_task
+from newtongue.adapters.tables.files import Reject
+from newtongue.adapters.translation_metrics import check_installed
 from newtongue.core.artefact import Artefact
-from newtongue.core.config import ConversationsRef
+from newtongue.core.config import ConversationsRef, FileRef
 from newtongue.core.context import Context
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Conversation, Message
 from newtongue.stages.eval.answers import generate_answers
-from newtongue.stages.eval.config import Generation, InContextProbe, SuiteSet
+from newtongue.stages.eval.config import Generation, InContextProbe, RuleSet, SuiteSet
 from newtongue.stages.eval.items import Wanted
 from newtongue.stages.eval.probe import score_probe
+from newtongue.stages.eval.rules import choose_asked, score_rules
 from newtongue.stages.eval.tasks import loader, score_task
+from newtongue.stages.eval.translated import score_translations
 
 Row = dict[str, Any]
 Plan = dict[str, tuple[Row, Callable[..., Any]]]
 ANSWER_TOKENS = 256
+RULE_TOKENS = 512
+"""Longest answers: prompts, and prompts with rules."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +112,23 @@ def _measure(name: str, chosen: _Chosen, training: Sequence[Artefact]) -> Callab
     found = read_layout(
         task.layout, chosen.data, chosen.language, words=settings.get("words"), source=settings.get("from")
     )
+    if found.kind == "rules":
+        rows = [(placed.place, placed.row or Reject(placed.place, placed.reason)) for placed in found.rows]
+        longest = int(settings.get("max_new_tokens", RULE_TOKENS))
+        wanted = RuleSet(path=FileRef("./suite"), language=chosen.language, max_new_tokens=longest)
+        return partial(score_rules, name, wanted, choose_asked(rows, chosen.limit, name))
     if found.kind == "prompts":
         return partial(_answer, name, chosen, found)
-    file = check_task(found.settings, chosen.data, f"layout {task.layout}")
+    about = dict(found.settings)
+    if "max_new_tokens" in settings and "generation_kwargs" in about:
+        about["generation_kwargs"] = {**about["generation_kwargs"], "max_gen_toks": int(settings["max_new_tokens"])}
+    file = check_task(about, chosen.data, f"layout {task.layout}")
     asked = Wanted(rows=found.rows, num_fewshot=shots, limit=chosen.limit)
-    return partial(score_task, name, chosen.language, loader(file, asked, chat=chat), training)
+    load = loader(file, asked, chat=chat)
+    if found.kind == "translation":
+        check_installed()
+        return partial(score_translations, name, (settings.get("from", "eng_Latn"), chosen.language), load, training)
+    return partial(score_task, name, chosen.language, load, training)
 
 
 def _answer(name: str, chosen: _Chosen, found: Layout, subject: Any, progress: Any) -> tuple[list[Row], Row]:

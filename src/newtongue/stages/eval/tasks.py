@@ -119,6 +119,7 @@ def _marks(task: Task, one: Judged) -> Row:
     if task.kind == "multiple_choice":
         marks = {"correct": "acc", "correct_norm": "acc_norm", "correct_bytes": "acc_bytes"}
         found: Row = {column: bool(values[metric]) for column, metric in marks.items()}
+        found["choice"] = (one.details or {}).get("best")
         found["chance"] = round(len(set(one.item.gold)) / len(one.item.choices), 6)
         return {**found, "score": values["acc"], "margin": round((one.details or {}).get("margin", 0.0), 4)}
     if task.kind == "loglikelihood":

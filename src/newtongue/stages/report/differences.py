@@ -9,13 +9,13 @@ from newtongue.methods.comparison import MIN_SAVING
 from newtongue.methods.paired_tests import POWER
 from newtongue.stages.report import markup
 from newtongue.stages.report.markup import escape, language_name, number, percent, signed, with_interval
-from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text, p_text
+from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text, p_text, unjudged_probe
 
 Facts = Mapping[str, Any]
 FLOOR = {
     "bits_per_byte": "not judged",
     "accuracy": "not judged: the base does no better than guessing",
-    "in_context_saving": f"not judged: the base saves less than {MIN_SAVING:.0%}, so it hardly uses examples at all",
+    "in_context_saving": f"not judged: the base saves less than {MIN_SAVING:.0%}, so it hardly uses context",
 }
 """Why a part is shown and not judged."""
 
@@ -67,6 +67,8 @@ def _probe(facts: Facts) -> str:
         scores = found["scores"]
         tasks = next(iter(scores.values()))["tasks"]
         rows = [[escape(t), *(with_interval(s["tasks"].get(t), percent, 0) for s in scores.values())] for t in tasks]
+        if said := unjudged_probe(name, found):
+            parts.append(markup.paragraph(said))
         title = f"{name}: share of bits that a demonstration of made-up words saves"
         parts.append(markup.table(title, ["Task", *map(label_of, scores)], rows))
     return "".join(parts)

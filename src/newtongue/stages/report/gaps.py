@@ -28,11 +28,14 @@ def language_gaps(twins: Mapping[str, str], material: Material, drawing: Mapping
 def _gap(name: str, twin: str, measured: Measured, drawing: Mapping[str, Any]) -> Facts:
     rows = [_judged(measured, key) for key in (name, twin)]
     shared = [item for item in rows[1] if item in rows[0]]
+    if not shared:  # items of tasks carry a hash of their words after their place
+        rows = [{_place(item): row for item, row in part.items()} for part in rows]
+        shared = [item for item in rows[1] if item and item in rows[0]]
     if not shared:
         raise DataError(
             f"the sets `{name}` and `{twin}` share no item",
             place="report.twins",
-            expected="items of the same id in both languages",
+            expected="items of the same id in both languages, or tasks on the same rows in the same order",
         )
     other, reference = (np.array([found[item]["correct"] for item in shared], dtype=np.float64) for found in rows)
     numbers: dict[str, int] = {}
@@ -45,6 +48,17 @@ def _gap(name: str, twin: str, measured: Measured, drawing: Mapping[str, Any]) -
         "agreement": round(agreement(answers), 6),
         "all_correct": round(all_correct(np.stack([other, reference]).astype(bool)), 6),
     }
+
+
+def _place(item: str) -> str:
+    """Return the place of a task's item in its data, "" for an item of another kind.
+
+    Example:
+        >>> _place("12-0a1b2c3d"), _place("question 7")
+        ('12', '')
+    """
+    place, _, mark = item.partition("-")
+    return place if place.isdigit() and mark else ""
 
 
 def _answer(row: Mapping[str, Any]) -> str:

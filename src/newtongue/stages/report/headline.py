@@ -7,7 +7,7 @@ from typing import Any
 
 from newtongue.stages.report import markup
 from newtongue.stages.report.markup import escape, language_name, number, percent, signed, with_interval
-from newtongue.stages.report.wording import MEASURES, WORDS, loss_text
+from newtongue.stages.report.wording import MEASURES, WORDS, loss_text, unjudged_probe
 
 Facts = Mapping[str, Any]
 
@@ -49,13 +49,15 @@ def _controls_sentence(facts: Facts) -> str:
 
 def _kept_sentence(facts: Facts) -> str:
     kept = facts["verdicts"]["retention"]
+    unjudged = [said for name, found in facts["sets"].items() if (said := unjudged_probe(name, found))]
     if not kept:
-        return ""
+        return " ".join(unjudged)
     judged = [part for part in kept["parts"] if part["verdict"]]
     changed, limit = loss_text(kept)
     name = language_name(facts["sets"][kept["set"]]["language"])
     where = "" if len(judged) == 1 else f", the worst of {len(judged)} parts judged"
-    return f"{name} changed by {changed} in {MEASURES[kept['measure']]}{where}; the limit is {limit}."
+    found = f"{name} changed by {changed} in {MEASURES[kept['measure']]}{where}; the limit is {limit}."
+    return " ".join([found, *unjudged])
 
 
 def findings(facts: Facts, costs: Facts) -> str:

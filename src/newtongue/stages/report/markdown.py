@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from newtongue.stages.report.markup import language_name, number, percent, signed, signed_percent, visible
-from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text, p_text
+from newtongue.stages.report.wording import MEASURES, WORDS, label_of, loss_text, p_text, unjudged_probe
 
 Facts = Mapping[str, Any]
 
@@ -70,7 +70,8 @@ def gate_table(facts: Facts) -> str:
         for p in parts
     ]
     head = ["kept languages", "measure", "change", "limit", "verdict"]
-    return table(head, rows) if rows else ""
+    unjudged = [cell(said) for name, found in facts["sets"].items() if (said := unjudged_probe(name, found))]
+    return "\n\n".join([*([table(head, rows)] if rows else []), *unjudged])
 
 
 def _documents(facts: Facts) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from newtongue.methods.comparison import MIN_SAVING
 from newtongue.stages.report.markup import NO_BREAK, number, signed, signed_percent
 
 WORDS = {
@@ -38,6 +39,34 @@ def p_text(p: float | None) -> str:
         ('0.041', '<0.001', '–')
     """
     return "<0.001" if p is not None and p < 0.0005 else number(p, 3)
+
+
+def unjudged_probe(name: str, facts: Mapping[str, Any]) -> str:
+    """Return what became of an in-context probe whose base saves too little to be judged, "" for any other set.
+
+    Args:
+        name: Name of the set.
+        facts: The set with `change` and both models' `scores`.
+    """
+    change = facts["change"] or {}
+    if facts["kind"] != "probe" or not change.get("nothing_to_lose") or facts["role"] != "retention":
+        return ""
+    before, after = (facts["scores"][label]["saving"]["value"] for label in ("before", "after"))
+    moved = "fell" if after < before else "rose" if after > before else "stayed"
+    return (
+        f"{name}: not judged: the base hardly uses context (it saves {per_cent(before)} of the bits, and a loss is "
+        f"judged from {MIN_SAVING:.0%}). The share saved {moved} from {per_cent(before)} to {per_cent(after)}."
+    )
+
+
+def per_cent(share: float) -> str:
+    """Return a share in per cent with one digit, with a minus sign where it is below zero.
+
+    Example:
+        >>> per_cent(0.081), per_cent(-0.4)
+        ('8.1 %', '−40.0 %')
+    """
+    return f"{100 * share:.1f} %".replace("-", "−")
 
 
 def loss_text(part: Mapping[str, Any]) -> tuple[str, str]:
