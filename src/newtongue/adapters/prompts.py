@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -29,8 +30,8 @@ def load_prompts(generator: str, tag: str = FALLBACK) -> dict[str, Any]:
     return {**_read(generator, FALLBACK), **(_read(generator, tag) if tag != FALLBACK else {})}
 
 
-def read_prompts(generator: str, file: Path) -> dict[str, Any]:
-    """Return the user's texts of a generator over the shipped English ones.
+def read_prompts(generator: str, file: Path, base: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the user's texts of a generator over the shipped English ones, or over `base`.
 
     Raises:
         DataError: The file is no mapping, names an unknown text, or one of its texts has an unknown slot.
@@ -45,7 +46,7 @@ def read_prompts(generator: str, file: Path) -> dict[str, Any]:
         if isinstance(text, str) and (extra := set(_SLOT.findall(text)) - set(_SLOT.findall(shipped[name]))):
             known = ", ".join(f"{{{slot}}}" for slot in _SLOT.findall(shipped[name]))
             raise DataError(f"`{name}` has the unknown slot {{{min(extra)}}}", place=file.name, expected=known)
-    return {**shipped, **given}
+    return {**(base or shipped), **given}
 
 
 def prompt_languages(generator: str) -> list[str]:

@@ -79,6 +79,8 @@ class SynthConfig(StageConfig):
     """How rows come about."""
     prompt_language: Literal["english", "target"] = "english"
     """Whether prompts are in English or, where they are shipped, in the language itself."""
+    prompts: FileRef | None = None
+    """Your own texts for the generator's prompts (YAML, name: text), over the shipped English ones."""
     other_language: str = "eng_Latn"
     """The second language of rows that have two (translation, cross-lingual)."""
     seeds: ConversationsRef | None = None
@@ -132,6 +134,12 @@ class SynthConfig(StageConfig):
         for name in needed:
             if getattr(self, name) is None:
                 raise ValueError(f"the generator `{self.generator.kind}` needs `{name}`")
+        return self
+
+    @model_validator(mode="after")
+    def _prompts_once(self) -> Self:
+        if self.prompts and self.prompt_language == "target":
+            raise ValueError("`prompts` goes over the English texts: leave `prompt_language` out")
         return self
 
     def makes(self) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from newtongue.adapters.languages import load_card
 from newtongue.adapters.llm.questions import Reply
 from newtongue.adapters.llm.teachers import open_teachers
-from newtongue.adapters.prompts import FALLBACK, load_prompts
+from newtongue.adapters.prompts import FALLBACK, load_prompts, read_prompts
 from newtongue.adapters.tables import write_conversations, write_preferences, write_rejects
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
@@ -90,6 +90,8 @@ def begin(config: SynthConfig, context: Context) -> Work:
     texts = load_prompts(config.generator.mode, config.language if target else FALLBACK)
     own = load_prompts(config.generator.mode, config.language)
     texts |= {name: own[name] for name in ("blocked_words", "blocked_beginnings") if name in own}
+    if config.prompts:
+        texts = read_prompts(config.generator.mode, context[config.prompts].path, texts)
     if config.generator.mode == "self_instruct":
         return ClassicWork(config, gather(config, context), name, texts)
     return Loop(config, gather(config, context), name, texts)

@@ -7,7 +7,7 @@ from itertools import chain, islice
 from typing import Any
 
 from newtongue.adapters.languages import load_card
-from newtongue.adapters.prompts import FALLBACK, load_prompts
+from newtongue.adapters.prompts import FALLBACK, load_prompts, read_prompts
 from newtongue.adapters.tables import Reject, read_conversations, read_documents, read_rows
 from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context
@@ -29,7 +29,7 @@ def make_kit(config: SynthConfig, context: Context) -> Kit:
         language=config.language,
         other=config.other_language,
         names={tag: (card.autonym if target else "") or card.name for tag, card in cards.items()},
-        texts=load_prompts(prompts, tag),
+        texts=read_prompts(prompts, context[config.prompts].path) if config.prompts else load_prompts(prompts, tag),
         own=load_prompts(prompts, config.language),
         translate=load_prompts("translate", tag)["document"],
         seed=config.seed,
