@@ -98,6 +98,18 @@ def test_a_refused_plan_is_still_shown_in_both_forms(call, recipe):
     assert json.loads(out)["refused"].startswith("budget.usd: the plan costs about $3.00")
 
 
+def test_a_full_disk_here_is_noted_by_plan_and_refused_by_run(call, recipe):
+    file = recipe("disk_gb: 600000")
+    code, out, _ = call("plan", file)
+    assert code == 0
+    note = next(line for line in out.splitlines() if line.startswith("note: here `run` would refuse: "))
+    assert "needs about 600000.0 GB of disk and " in note
+    plan = json.loads(call("plan", file, "--json")[1])
+    assert plan["refused"] is None and "GB are free" in plan["here"]
+    code, _, err = call("run", file)
+    assert code == 2 and "GB of disk and " in err
+
+
 def test_show_prints_the_card_and_what_is_wrong_with_the_bytes(call, recipe, tmp_path):
     call("run", recipe())
     (place,) = (tmp_path / "runs" / "r").glob("01-a-*")

@@ -128,10 +128,14 @@ def test_too_much_memory_is_refused_naming_the_setting(tmp_path, recipe_of):
     )
 
 
-def test_too_much_disk_is_refused(tmp_path, recipe_of):
-    text = refusal(recipe_of({"a": {"disk_gb": 600_000}, "b": {"disk_gb": 400_000, "seed": 1}}), tmp_path / "s")
+def test_too_much_disk_is_refused_by_run_and_noted_by_plan(tmp_path, recipe_of):
+    recipe = recipe_of({"a": {"disk_gb": 600_000}, "b": {"disk_gb": 400_000, "seed": 1}})
+    with pytest.raises(RecipeError) as raised:
+        run(recipe, tmp_path / "s")
+    text = raised.value.text()
     assert text.startswith(f"{tmp_path}/s: needs about 1000000.0 GB of disk and ")
     assert text.endswith(" GB are free\n  fix: free some space, or give --out DIR on another disk")
+    check_affordable(make_plan(recipe, Store(tmp_path / "s")))
 
 
 def test_a_plan_above_the_budget_is_refused_naming_both_sums(tmp_path, recipe_of):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 from newtongue.cli.output import print_json, print_table, say
 
 if TYPE_CHECKING:
+    from newtongue.core.errors import NewtongueError
     from newtongue.run.plan import Plan
 
 
@@ -21,25 +23,32 @@ def command(
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show every stage with what it needs: tokens, time, dollars, memory. Nothing is written."""
-    from newtongue.core.errors import NewtongueError
     from newtongue.run import recipe as recipes
-    from newtongue.run.plan import check_affordable, make_plan
+    from newtongue.run.plan import check_affordable, check_disk, make_plan
     from newtongue.run.store import Store
 
     loaded = recipes.load(recipe, set_ or ())
     loaded = recipes.rehearse(loaded) if rehearse else loaded
     plan = make_plan(loaded, Store((out or Path("runs") / loaded.name).absolute()))
-    refusal = None
-    try:
-        check_affordable(plan)
-    except NewtongueError as error:
-        refusal = error
+    refusal, here = _refusal(check_affordable, plan), _refusal(check_disk, plan)
     if json:
-        print_json({**facts(plan), "refused": refusal and refusal.text()})
+        print_json({**facts(plan), "refused": refusal and refusal.text(), "here": here and here.text()})
     else:
         show(plan)
+        if here:  # The plan may be meant for another machine; only `run` has to have the room.
+            say(f"note: here `run` would refuse: {here.text()}")
     if refusal:
         raise refusal
+
+
+def _refusal(check: Callable[[Plan], None], plan: Plan) -> NewtongueError | None:
+    from newtongue.core.errors import NewtongueError
+
+    try:
+        check(plan)
+    except NewtongueError as error:
+        return error
+    return None
 
 
 def facts(plan: Plan) -> dict[str, Any]:

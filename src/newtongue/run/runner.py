@@ -20,7 +20,7 @@ from newtongue.core.errors import DataError, GateFailed, NotSealed, RecipeError
 from newtongue.core.process import FileLock
 from newtongue.run import hub, watch, yaml12
 from newtongue.run.job import Job, plain
-from newtongue.run.plan import Plan, PlannedStep, check_affordable, make_plan
+from newtongue.run.plan import Plan, PlannedStep, check_affordable, check_disk, make_plan
 from newtongue.run.recipe import Header, Recipe, single
 from newtongue.run.reporter import Reporter, Silent, duration
 from newtongue.run.seal import seal, shown, start_directory
@@ -66,6 +66,7 @@ def run(recipe: Recipe, out: Path, reporter: Reporter | None = None) -> Run:
     show = reporter or Silent()
     plan = _prepare(recipe, Store(out.absolute()), show)
     check_affordable(plan)
+    check_disk(plan)
     _record(plan, {})
     moved: dict[Path, Path] = {}
     for step in plan.steps:
@@ -99,6 +100,7 @@ def run_stage(
     plan = replace(plan, steps=(step,))
     if not manifest.is_sealed(out):
         check_affordable(plan)
+        check_disk(plan)
         _run_locked(step, plan, show)
     _gate(key, out)
     return step.place.payload
