@@ -124,21 +124,19 @@ def main() -> None:
     parser.add_argument("--verify", metavar="FIRST:END")
     options = parser.parse_args()
     items = make_items(options.corpus, options.items)
+    if options.verify:
+        first, end = map(int, options.verify.split(":"))
+        items, start = items[:end], time.process_time()
+        differ, compared = verify(items, verdicts(items), first, len(items))
+        seconds = time.process_time() - start
+        print(f"items {first:,} to {end:,}, {compared:,} pairs by rapidfuzz: {differ} verdicts differ, {seconds:.0f} s")
+        return
     start, cpu = time.perf_counter(), time.process_time()
     kept = verdicts(items)
     seconds, cpu = time.perf_counter() - start, time.process_time() - cpu
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     pairs = sum(kept) * (sum(kept) - 1) // 2 + sum(kept) * (len(kept) - sum(kept)) // 2
     print(f"items {len(items):,}, kept {sum(kept):,}: {seconds:.1f} s ({cpu:.1f} s of CPU), {memory:.0f} MiB at most")
-    if options.verify:
-        first, end = map(int, options.verify.split(":"))
-        start = time.process_time()
-        differ, compared = verify(items, kept, first, min(end, len(items)))
-        print(
-            f"items {first:,} to {end:,}, {compared:,} pairs by rapidfuzz: {differ} verdicts differ, "
-            f"{time.process_time() - start:.0f} s of CPU"
-        )
-        return
     installed = peers()
     sure = min(len(items), 6000 if "rapidfuzz" in installed else 1500)
     equal = brute_force(items[:sure], installed.get("rapidfuzz", rouge_l)) == kept[:sure]

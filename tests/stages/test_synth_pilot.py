@@ -10,9 +10,9 @@ from adapters.llm.faulty_teacher import FaultyTeacher, running
 from stages.synth_kit import payload, rows_of, run
 
 from newtongue.adapters.llm.ledger import Ledger
+from newtongue.adapters.llm.pilot import UNITS
 from newtongue.core.errors import BudgetExceeded
 from newtongue.stages.synth.config import SynthConfig
-from newtongue.stages.synth.pilot import REQUESTS
 from newtongue.tools.teacher import respond
 
 
@@ -25,7 +25,7 @@ def test_a_budget_that_cannot_reach_is_said_early(tmp_path: Path) -> None:
         settings = {"url": server.url, "usd_per_million_output_tokens": 100.0, "max_tokens": 400}
         with pytest.raises(BudgetExceeded) as stopped:
             run(tmp_path, 120_000, rows=2000, teacher=settings, concurrency=4)
-        assert REQUESTS <= len(server.order) < 150, "one round of requests, not all of the budget"
+        assert UNITS <= len(server.order) < 150, "one round of requests, not all of the budget"
     assert "from the first 32 requests" in str(stopped.value)
     assert "95 % interval" in str(stopped.value)
     spent = Ledger(tmp_path / "ledger.db").spent()

@@ -13,17 +13,22 @@ from pydantic import Field, model_validator
 
 from newtongue.core.config import Secret, Settings, operational
 
+Wire = Literal["chat", "libretranslate", "deepl"]
+"""Chat completions as OpenAI serves them, LibreTranslate's `/translate`, DeepL's `/v2/translate`."""
+TOKEN_PRICES: Final = ("usd_per_million_input_tokens", "usd_per_million_output_tokens")
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 """Hosts that are this machine: their endpoints are free where no price is given."""
 
 
 class Teacher(Settings):
-    """A model that answers: any OpenAI-compatible chat endpoint, or the shipped offline stand-in."""
+    """A model that answers: any OpenAI-compatible chat endpoint, a translation service, or the offline stand-in."""
 
     url: str | None = operational(None)
     """Base URL up to and including `/v1`, or `env:NAME` that holds it."""
     serve: Literal["offline"] | None = None
     """`offline` starts the shipped stand-in teacher on loopback for the time of the stage."""
+    protocol: Wire = "chat"
+    """What the endpoint speaks; `libretranslate` and `deepl` are translation services and only translate."""
     model: str = "offline"
     """Model name sent with every request."""
     api_key: Secret | None = None
@@ -36,6 +41,10 @@ class Teacher(Settings):
     """Price of prompt tokens; must be given, 0 included, for an endpoint on another machine."""
     usd_per_million_output_tokens: float | None = operational(None, ge=0)
     """Price of answer tokens; must be given, 0 included, for an endpoint on another machine."""
+    usd_per_million_characters: float | None = operational(None, ge=0)
+    """Price of a translation service, per character of the source; must be given, 0 included, like the others."""
+    language_codes: dict[str, str] = Field(default_factory=dict)
+    """Tag -> code a translation service knows the language by, where it is not the shortest one (`por_Latn: PT-BR`)."""
     request: dict[str, Any] = Field(default_factory=dict)
     """Keys added to every request, for providers that differ; null removes one (`{seed: null, top_p: 0.9}`)."""
     structured: Literal["schema", "json", "none"] = "schema"
@@ -45,6 +54,13 @@ class Teacher(Settings):
     license: str = "unknown"
     """Terms the answers come under."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, given: Any) -> Any:
+        """Call a translation service by its protocol where the recipe names no model."""
+        service = isinstance(given, dict) and given.get("protocol", "chat") != "chat"
+        return {"model": given["protocol"], **given} if service else given
+
     @model_validator(mode="after")
     def _one_place(self) -> Self:
         if (self.url is None) == (self.serve is None):
@@ -52,7 +68,21 @@ class Teacher(Settings):
         return self
 
     @model_validator(mode="after")
+    def _translating(self) -> Self:
+        chat = {"batch_usd_fraction": self.batch_usd_fraction, **dict(zip(TOKEN_PRICES, self._given, strict=True))}
+        if self.protocol == "chat":
+            if self.usd_per_million_characters is not None or self.language_codes:
+                raise ValueError("`usd_per_million_characters` and `language_codes` are for translation services")
+        elif self.serve:
+            raise ValueError("`serve: offline` speaks `protocol: chat`")
+        elif wrong := [name for name, value in chat.items() if value is not None]:
+            raise ValueError(f"`{wrong[0]}` is for `protocol: chat`; give `usd_per_million_characters`")
+        return self
+
+    @model_validator(mode="after")
     def _bounded(self) -> Self:
+        if self.protocol != "chat":
+            return self
         if not isinstance(self.body().get("max_tokens", self.request.get("max_completion_tokens")), int):
             raise ValueError("`request` must leave `max_tokens` or give `max_completion_tokens`: the price rests on it")
         if "messages" in self.request or "model" in self.request:
@@ -61,13 +91,25 @@ class Teacher(Settings):
 
     @model_validator(mode="after")
     def _priced(self) -> Self:
-        missing = self.usd_per_million_input_tokens is None or self.usd_per_million_output_tokens is None
-        if missing and self.url and urlsplit(self.url).hostname not in LOOPBACK and not self.url.startswith("env:"):
-            raise ValueError(
-                "give `usd_per_million_input_tokens` and `usd_per_million_output_tokens` (0 where it is free): "
-                "the budget rests on them"
-            )
+        away = self.url and urlsplit(self.url).hostname not in LOOPBACK and not self.url.startswith("env:")
+        if away and not self.priced:
+            raise ValueError(f"give {self.price_names} (0 where it is free): the budget rests on them")
         return self
+
+    @property
+    def _given(self) -> tuple[float | None, float | None]:
+        return self.usd_per_million_input_tokens, self.usd_per_million_output_tokens
+
+    @property
+    def priced(self) -> bool:
+        """Whether the recipe states what an answer costs."""
+        return (self.usd_per_million_characters is not None) if self.protocol != "chat" else None not in self._given
+
+    @property
+    def price_names(self) -> str:
+        """The settings that state a price, for messages."""
+        names = TOKEN_PRICES if self.protocol == "chat" else ("usd_per_million_characters",)
+        return " and ".join(f"`{name}`" for name in names)
 
     def body(self) -> dict[str, Any]:
         """Return the settings every request carries, `request` applied."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from newtongue.adapters.llm.requests import FREE, Price
 from newtongue.core.config import Secret
 from newtongue.core.errors import RecipeError
+from newtongue.core.teacher import LOOPBACK, Sending, Teacher
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Endpoint:
         shown_url: How messages name it; the url itself may hold a secret.
         api_key: Name of the key's environment variable, when one is wanted.
         price: What the provider charges.
+        protocol: What it speaks; a name of `wires.WIRES`.
         concurrency: Requests in flight at most.
         timeout_seconds: Time after which an attempt counts as lost.
         max_attempts: Attempts per request and run.
@@ -33,6 +36,7 @@ class Endpoint:
     timeout_seconds: float = 120.0
     max_attempts: int = 5
     backoff_seconds: float = 0.5
+    protocol: str = "chat"
 
     @property
     def name(self) -> str:
@@ -68,3 +72,37 @@ def read_secret(secret: Secret | None) -> str:
             fix="set it to the key alone, without quotes or line ends",
         )
     return value
+
+
+def endpoint_of(teacher: Teacher, sending: Sending, stand_in: str = "") -> Endpoint:
+    """Return where and how a teacher is asked; `stand_in` is the address of the offline one."""
+    url = stand_in if teacher.serve == "offline" else _address(teacher)
+    return Endpoint(
+        url=url,
+        shown_url=teacher.url or "offline",
+        api_key=teacher.api_key,
+        price=Price(*teacher.prices, teacher.usd_per_million_characters or 0.0),
+        protocol=teacher.protocol,
+        concurrency=sending.concurrency,
+        timeout_seconds=sending.timeout_seconds,
+        max_attempts=sending.max_attempts,
+        backoff_seconds=sending.backoff_seconds,
+    )
+
+
+def _address(teacher: Teacher) -> str:
+    """Return a teacher's url, read from the environment where the recipe says so."""
+    url = teacher.url or ""
+    if not url.startswith("env:"):
+        return url
+    name = url.removeprefix("env:")
+    found = os.environ.get(name)
+    if not found:
+        raise RecipeError(f"the environment variable {name} is not set", place="teacher.url", fix=f"export {name}=…")
+    if not teacher.priced and urlsplit(found).hostname not in LOOPBACK:
+        raise RecipeError(
+            f"{url} is another machine and has no price",
+            place="teacher",
+            fix=f"give {teacher.price_names}, 0 where it is free",
+        )
+    return found

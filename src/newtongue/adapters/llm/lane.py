@@ -17,7 +17,6 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import aiohttp
-import orjson
 
 from newtongue.adapters.llm.endpoints import Endpoint, read_secret
 from newtongue.adapters.llm.pace import Pace
@@ -29,9 +28,8 @@ from newtongue.adapters.llm.requests import (
     Body,
     Reading,
     beginning,
-    read_completion,
-    read_response,
 )
+from newtongue.adapters.llm.wires import WIRES, Wire
 from newtongue.core.errors import NewtongueError, ProviderError
 from newtongue.core.teacher import LOOPBACK
 
@@ -56,7 +54,7 @@ class Lane:
 
     def __init__(self, endpoint: Endpoint, purse: Purse) -> None:
         """Send to `endpoint`, paid from `purse`; opens no connection yet."""
-        self.endpoint, self._purse = endpoint, purse
+        self.endpoint, self._purse, self.wire = endpoint, purse, WIRES[endpoint.protocol]
         self._secret = read_secret(endpoint.api_key)
         self._pace = Pace(endpoint.concurrency)
         self._busy, self._held_until = 0, 0.0
@@ -71,10 +69,8 @@ class Lane:
 
     def _open(self) -> aiohttp.ClientSession:
         headers = {"Content-Type": "application/json", "User-Agent": "newtongue"}
-        if self._secret:
-            headers["Authorization"] = f"Bearer {self._secret}"
         return aiohttp.ClientSession(
-            headers=headers,
+            headers=headers | self.wire.headers(self._secret),
             timeout=aiohttp.ClientTimeout(total=self.endpoint.timeout_seconds),
             connector=aiohttp.TCPConnector(limit=self.endpoint.concurrency, keepalive_timeout=IDLE_SECONDS),
             trust_env=urlsplit(self.endpoint.url).hostname not in LOOPBACK,
@@ -92,7 +88,7 @@ class Lane:
         """
         known = self._purse.reader.answers([key], self.endpoint.name).get(key)
         if known:
-            return remembered(known)
+            return remembered(known, self.wire)
         if key in self._asked:
             return await asyncio.shield(self._asked[key])
         asked = self._asked[key] = asyncio.get_running_loop().create_future()
@@ -171,14 +167,14 @@ class Lane:
 
     async def _attempt(self, key: str, body: Body) -> Reading:
         """Reserve, send once, book; return what came of it."""
-        worst = self.endpoint.price.worst_case(body)
+        worst = self.wire.worst_case(self.endpoint.price, body)
         try:
             begun = await self._purse.reserve(key, worst, self.endpoint.name)
         except NewtongueError as error:
             self.stop(error)
             return Reading("stop", "not sent")
         if isinstance(begun, Answer):
-            return remembered(begun)
+            return remembered(begun, self.wire)
         if isinstance(begun, Busy):
             late = time.time() - begun.since > 2 * self.endpoint.timeout_seconds
             return Reading("retry", IN_FLIGHT_LOST if late else IN_FLIGHT_ELSEWHERE, pause_seconds=POLL_SECONDS)
@@ -193,11 +189,11 @@ class Lane:
             await self._purse.done()
 
     async def _send(self, attempt: int, worst: int, body: Body) -> Reading:
-        url = f"{self.endpoint.url.rstrip('/')}/chat/completions"
+        url = f"{self.endpoint.url.rstrip('/')}{self.wire.path}"
         try:
-            async with self._http.post(url, data=orjson.dumps(dict(body)), allow_redirects=False) as response:
+            async with self._http.post(url, data=self.wire.sent(body, self._secret), allow_redirects=False) as response:
                 raw = self._redact(await response.read())
-                reading = read_response(response.status, raw, response.headers.get("Retry-After"))
+                reading = self.wire.read(response.status, raw, response.headers.get("Retry-After"))
                 status = response.status
         except (aiohttp.ClientConnectorError, aiohttp.InvalidURL):
             await self._purse.settle(attempt, 0, Response(0, note="cannot connect"))
@@ -206,16 +202,17 @@ class Lane:
             why = "timeout" if isinstance(error, TimeoutError) else "connection lost"
             await self._purse.leave_unknown(attempt, why)
             return Reading("retry", why)
-        cost, told = self._cost(reading, status, worst)
+        cost, told = self._cost(reading, status, worst, body)
         final = {"complete": reading.verdict == "answer", "refused": reading.verdict == "refused"}
         await self._purse.settle(attempt, cost, Response(status, raw, note=reading.why, told=told, **final))
         return reading
 
-    def _cost(self, reading: Reading, status: int, worst: int) -> tuple[int, bool]:
+    def _cost(self, reading: Reading, status: int, worst: int, body: Body) -> tuple[int, bool]:
         """Return what to book and whether the provider said so: the worst case where a whole answer tells no usage."""
         done = reading.completion
-        if done and done.input_tokens is not None and done.output_tokens is not None:
-            return self.endpoint.price.of(done.input_tokens, done.output_tokens), True
+        cost = self.wire.charge(self.endpoint.price, body, done) if done else None
+        if cost is not None:
+            return cost, True
         return (worst, False) if status == 200 and reading.verdict != "stop" else (0, True)
 
     # --- what to make of failures -----------------------------------------------------------------------------------
@@ -258,7 +255,7 @@ class Lane:
         return ProviderError(
             f"{reading.why}, beginning with {reading.detail!r}",
             place=self.endpoint.name,
-            expected="an OpenAI-compatible endpoint: the base url up to /v1, a model it serves, a valid key",
+            expected=self.wire.expected,
             fix="correct `teacher.url`, `teacher.model` or `teacher.api_key` in the recipe, then run again",
         )
 
@@ -286,8 +283,8 @@ class Lane:
         return raw.replace(self._secret.encode(), b"[redacted]") if self._secret else raw
 
 
-def remembered(answer: Answer) -> Reading:
+def remembered(answer: Answer, wire: Wire) -> Reading:
     """Return the reading of a last word taken from the ledger."""
     if answer.refusal:
         return Reading("refused", answer.refusal, detail=beginning(answer.body))
-    return Reading("answer", completion=read_completion(answer.body))
+    return Reading("answer", completion=wire.completion(answer.body))

@@ -16,6 +16,8 @@ from typing import Any, Final, Literal
 
 from newtongue.adapters.llm.json_answer import read_json, violation
 from newtongue.adapters.llm.requests import FREE, Body, Completion, Price, Reading, request_key
+from newtongue.adapters.llm.wires import WIRES, service_body, service_code
+from newtongue.core.errors import RecipeError
 from newtongue.core.teacher import Teacher
 
 State = Literal["answered", "rejected", "failed", "pending"]
@@ -42,6 +44,21 @@ class Objection:
 
 
 @dataclass(frozen=True, slots=True)
+class Passage:
+    """What a translation service is sent instead of messages.
+
+    Attributes:
+        text: What to translate.
+        source: Tag of its language.
+        target: Tag of the language wanted.
+    """
+
+    text: str
+    source: str
+    target: str
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """One thing to ask.
 
@@ -59,6 +76,7 @@ class Question:
         on_length: What to do with an answer that was cut off: `raise` asks once more with room for twice as much,
             `keep` takes it as it is, `fail` rejects it. After `raise`, one that is cut off again is rejected.
         rubric: What judges are to look at, added to their prompt.
+        passage: What it comes down to, where it is a translation, for services that only translate.
     """
 
     messages: Sequence[Mapping[str, str]]
@@ -73,6 +91,7 @@ class Question:
     reasks: int = 1
     on_length: Literal["raise", "keep", "fail"] = "raise"
     rubric: str = ""
+    passage: Passage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,8 @@ class Voice:
 
     def body(self, question: Question) -> dict[str, Any]:
         """Return the first request for a question."""
+        if self.teacher.protocol != "chat":
+            return self._service_body(question)
         body = {"model": self.teacher.model, "messages": list(question.messages), **self.teacher.body()}
         if question.seed is not None and "seed" not in self.teacher.request:
             body["seed"] = question.seed
@@ -143,7 +164,25 @@ class Voice:
 
     def key(self, question: Question, body: Body) -> str:
         """Return the key of a request to this teacher."""
-        return request_key(body, teacher=self.name, sample=question.sample)
+        teacher = self.teacher
+        service = "" if teacher.protocol == "chat" else f"{teacher.protocol}/{teacher.model}"
+        return request_key(body, teacher=self.name, sample=question.sample, service=service)
+
+    def worst_case(self, body: Body) -> int:
+        """Return the most a request can cost, micro-dollars."""
+        return WIRES[self.teacher.protocol].worst_case(self.price, body)
+
+    def price_of(self, body: Body, done: Completion) -> int:
+        """Return what an answer cost in micro-dollars; the worst case when the provider tells no usage."""
+        cost = WIRES[self.teacher.protocol].charge(self.price, body, done)
+        return self.worst_case(body) if cost is None else cost
+
+    def _service_body(self, question: Question) -> dict[str, Any]:
+        teacher, passage = self.teacher, question.passage
+        if passage is None:
+            raise RecipeError(f"`protocol: {teacher.protocol}` only translates, and is asked for something else")
+        source, target = (teacher.language_codes.get(t) or service_code(t) for t in (passage.source, passage.target))
+        return service_body(teacher.protocol, passage.text, (source, target), teacher.request)
 
 
 def converse(question: Question, voice: Voice) -> Generator[tuple[str, Body], Reading, Reply]:
@@ -162,25 +201,19 @@ def converse(question: Question, voice: Voice) -> Generator[tuple[str, Body], Re
         if done is None:
             state: State = "pending" if reading.verdict == "stop" else "failed"
             return Reply(keys[-1], None, reading.why, reading.detail, state, micro_usd=cost, **facts)
-        cost += price_of(done, voice.price, body)
+        cost += voice.price_of(body, done)
         base = Reply(keys[-1], done, reading.why, reading.detail, micro_usd=cost, **facts)
         if done.finish_reason == "length" and question.on_length == "raise" and RAISED not in flags:
             body, flags = {**body, _limit_name(body): RAISE_FACTOR * body[_limit_name(body)]}, (*flags, RAISED)
             continue
         reply, objection = _examine(question, base)
-        if objection and objection.directive and asked_again < question.reasks:
+        may_ask = asked_again < question.reasks and "messages" in body
+        if objection and objection.directive and may_ask:
             asked_again += 1
             again = [{"role": "assistant", "content": done.text}, {"role": "user", "content": objection.directive}]
             body = {**body, "messages": [*body["messages"], *again]}
             continue
         return reply
-
-
-def price_of(done: Completion, price: Price, body: Body) -> int:
-    """Return what an answer cost in micro-dollars; the worst case when the provider tells no usage."""
-    if done.input_tokens is None or done.output_tokens is None:
-        return price.worst_case(body)
-    return price.of(done.input_tokens, done.output_tokens)
 
 
 def _examine(question: Question, reply: Reply) -> tuple[Reply, Objection | None]:

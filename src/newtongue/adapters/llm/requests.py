@@ -52,10 +52,12 @@ class Price:
     Attributes:
         input: Micro-dollars per prompt token (the same number as dollars per million).
         output: Micro-dollars per answer token.
+        character: Micro-dollars per character of the source, for translation services.
     """
 
     input: float = 0.0
     output: float = 0.0
+    character: float = 0.0
 
     def of(self, input_tokens: int, output_tokens: int) -> int:
         """Return the price of one request in micro-dollars, rounded up.
@@ -65,6 +67,15 @@ class Price:
             3
         """
         return math.ceil(round(input_tokens * self.input + output_tokens * self.output, 6))
+
+    def of_characters(self, characters: int) -> int:
+        """Return the price of translating so many characters in micro-dollars, rounded up.
+
+        Example:
+            >>> Price(character=20.0).of_characters(3)
+            60
+        """
+        return math.ceil(round(characters * self.character, 6))
 
     def worst_case(self, body: Body) -> int:
         """Return the most a request can cost: every byte of its messages a token, and the longest answers."""
@@ -93,6 +104,7 @@ class Completion:
         output_tokens: Answer tokens billed, or None when the provider does not say.
         stand_in: Whether the offline stand-in wrote it.
         refusal: What the model says instead of an answer, where the protocol has a field for it.
+        characters: Characters billed by a translation service, or None when it does not say.
     """
 
     text: str
@@ -102,6 +114,7 @@ class Completion:
     output_tokens: int | None
     stand_in: bool = False
     refusal: str = ""
+    characters: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +168,19 @@ def read_response(status: int, raw: bytes, retry_after: str | None = None) -> Re
     if status in OWN_FAULT_STATUS and not html:
         return Reading("refused", OWN_FAULTS.get(code, f"HTTP {status}"), detail=detail)
     if status in RETRY_STATUS or status >= 500:
-        pause = retry_after_seconds(retry_after, time.time())
-        return Reading("retry", f"HTTP {status}", detail=detail, pause_seconds=pause)
+        return retry_reading(status, raw, retry_after)
     if status != 200:
         return Reading("stop", f"HTTP {status}", detail=detail)
     if html:
         return Reading("stop", "HTML instead of JSON", detail=detail)
     completion = read_completion(raw)
     return Reading("answer", completion=completion) if completion else Reading("retry", UNUSABLE, detail=detail)
+
+
+def retry_reading(status: int, raw: bytes, retry_after: str | None) -> Reading:
+    """Return the reading of a response that says `later`, with the wait it asks for."""
+    pause = retry_after_seconds(retry_after, time.time())
+    return Reading("retry", f"HTTP {status}", detail=beginning(raw), pause_seconds=pause)
 
 
 def error_code(raw: bytes) -> str:

@@ -33,6 +33,13 @@ class Router:
         self._open: dict[int, dict[int, tuple[Cell, str, bool, int] | None]] = {}
         self._applied = 0
 
+    def begin(self) -> None:
+        """Begin to number questions anew; what came of all earlier ones is known by now."""
+        for window in sorted(self._open):
+            self._apply(self._open[window])
+        self._open.clear()
+        self._applied = 0
+
     def may_decide(self, first: int) -> bool:
         """Return whether everything is known that the window beginning with question `first` is decided from."""
         if not self.window:

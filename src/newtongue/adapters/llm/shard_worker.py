@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from newtongue.adapters.llm.questions import Question, Voice
+from newtongue.adapters.llm.questions import Passage, Question, Voice
 from newtongue.adapters.llm.teachers import open_teachers
 from newtongue.core.errors import BudgetExceeded, NewtongueError
 from newtongue.core.process import die_with_parent
@@ -35,7 +35,9 @@ def mine(spec: Mapping[str, Any], voice: Voice) -> Iterator[Question]:
     """Yield the questions whose key falls to a shard."""
     with open(spec["questions"], encoding="utf-8") as lines:
         for line in lines:
-            question = Question(**json.loads(line), reasks=0)
+            facts = json.loads(line)
+            passage = Passage(**facts.pop("passage")) if facts["passage"] else facts.pop("passage")
+            question = Question(**facts, passage=passage, reasks=0)
             if int(voice.key(question, voice.body(question))[:8], 16) % spec["shards"] == spec["number"]:
                 yield question
 

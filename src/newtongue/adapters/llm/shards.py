@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -32,13 +32,14 @@ POLL_SECONDS: Final = 0.05
 PART: Final = 2
 """A slice is what is left of the budget over the number of shards and this: there is something left for the rest."""
 
-SENT = ("messages", "task", "language", "seed", "sample", "form", "max_tokens", "on_length")
+SENT = ("messages", "task", "language", "seed", "sample", "form", "max_tokens", "on_length", "passage")
 """What of a question travels; what is checked in Python is checked, and asked again, by the coordinator."""
 
 
 def line_of(question: Question) -> str:
     """Return a question as one line of JSON."""
-    return json.dumps({name: getattr(question, name) for name in SENT}, ensure_ascii=False)
+    facts = {name: getattr(question, name) for name in SENT}
+    return json.dumps(facts, ensure_ascii=False, default=asdict)
 
 
 class Worker(Protocol):

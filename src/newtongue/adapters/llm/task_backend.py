@@ -13,8 +13,9 @@ from typing import Any
 
 from newtongue.adapters.harness.requests import Continuations, Generate, Generated, Likelihood, Progress, Rolling
 from newtongue.adapters.llm.completions import Echo, echo_texts, no_logprobs
+from newtongue.adapters.llm.endpoints import endpoint_of
 from newtongue.adapters.llm.questions import Question
-from newtongue.adapters.llm.teachers import endpoint_of, open_teachers
+from newtongue.adapters.llm.teachers import open_teachers
 from newtongue.core.errors import ProviderError
 from newtongue.core.teacher import Sending, Teacher
 

@@ -19,41 +19,32 @@ Several teachers: `{"cheap": Teacher, "good": Teacher}` and `Routing` (`fixed`, 
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 from newtongue.adapters.llm.batches import Batches
-from newtongue.adapters.llm.choice import best
-from newtongue.adapters.llm.endpoints import Endpoint
+from newtongue.adapters.llm.endpoints import endpoint_of
 from newtongue.adapters.llm.journal import Tally
-from newtongue.adapters.llm.judging import judge_question, read_grade
-from newtongue.adapters.llm.lane import remembered
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.offline import edition, offline_teacher
+from newtongue.adapters.llm.panel import Panel
 from newtongue.adapters.llm.pool import TICK, WAIT, Pool, Signal
-from newtongue.adapters.llm.questions import Question, Reply, Voice, converse
-from newtongue.adapters.llm.records import Answer
-from newtongue.adapters.llm.requests import Body, Price, Reading
+from newtongue.adapters.llm.questions import Question, Reply, Voice
+from newtongue.adapters.llm.recall import recall
+from newtongue.adapters.llm.requests import Price
 from newtongue.adapters.llm.router import Router
 from newtongue.adapters.llm.shards import Coordinator, line_of
 from newtongue.core.errors import RecipeError
-from newtongue.core.teacher import LOOPBACK, Routing, Sending, Teacher, answering_teachers, check_teachers
+from newtongue.core.teacher import Routing, Sending, Teacher, answering_teachers, check_teachers
 
 CHUNK: Final = 200
 """Questions looked up in the ledger together."""
 LOOK_AHEAD: Final = 4096
 """Replies kept while an earlier one is still on its way."""
-ONLY: Final = "teacher"
-"""How messages name a teacher that has no name."""
 Good = Callable[[Question, Reply], bool]
-Talk = Generator[tuple[str, Body], Reading, Reply]
 
 
 @contextmanager
@@ -90,7 +81,7 @@ def open_teachers(
         ledger = Ledger(store / "ledger.db")
         stack.callback(ledger.close)
         pool = stack.enter_context(Pool(endpoints, ledger, stage))
-        voices = {name: _voice(name, one, endpoints[name]) for name, one in teachers.items()}
+        voices = {name: _voice(name, one, endpoints[name].price) for name, one in teachers.items()}
         yield Teachers(voices, pool, ledger, stage=stage, how=(routing, sending))
 
 
@@ -135,7 +126,9 @@ class Teachers:
         ready: dict[int, tuple[Question, Reply]] = {}
         self.tally = Tally(self._ledger, self._stage)
         self._turn = 0
-        results = self._pool.run(self._todo(questions, ready), lambda one: self._reply(one[1], one[2]))
+        self._router.begin()
+        panel = Panel(self._voices, self._pool.lanes, self._routing.judges)
+        results = self._pool.run(self._todo(questions, ready), lambda one: panel.reply(one[1], one[2]))
         for item, reply in results:
             if item is not None and reply is not None:
                 self._router.learn(item[0], item[1], reply, reply.state == "answered" and good(item[1], reply))
@@ -156,8 +149,8 @@ class Teachers:
             yield done
 
     def cost_of(self, keys: Iterable[str]) -> int:
-        """Return what all attempts at these requests cost together, in micro-dollars."""
-        return self._ledger.cost_of(keys)
+        """Return what all attempts at these requests cost together, each request once, in micro-dollars."""
+        return self._ledger.cost_of(dict.fromkeys(keys))
 
     def left(self) -> int | None:
         """Return the micro-dollars left under the cap, in the whole store; None where nothing may cost anything."""
@@ -188,7 +181,7 @@ class Teachers:
         batches.fill(list({voice.key(question, body): body for question, body in bodies}.items()))
 
     def _in_shards(self, name: str, voice: Voice, todo: list[Question]) -> None:
-        worst = max(voice.price.worst_case(voice.body(question)) for question in todo)
+        worst = max(voice.worst_case(voice.body(question)) for question in todo)
         settings = {
             "teacher": voice.teacher.model_dump(mode="json"),
             "name": name,
@@ -222,99 +215,9 @@ class Teachers:
         """Return the replies the ledger alone can give, for questions that go to one teacher and no judge."""
         if self._routing.judges or self._router.window:
             return {}
-        talks = {n: converse(q, self._voices[r[0]]) for (n, q), r in zip(chunk, routes, strict=True) if len(r) == 1}
-        steps = {number: next(talk) for number, talk in talks.items()}
-        found: dict[str, Answer] = {}
-        for name in {route[0] for route in routes}:
-            place = self._pool.lanes[name].endpoint.name
-            keys = [step[0] for (n, _), r in zip(chunk, routes, strict=True) if r[0] == name and (step := steps.get(n))]
-            found |= self._ledger.answers(keys, place)
-        known = {number: self._replay(talks[number], step[0], found) for number, step in steps.items()}
-        return {number: reply for number, reply in known.items() if reply is not None}
-
-    def _replay(self, talk: Talk, key: str, found: Mapping[str, Answer]) -> Reply | None:
-        """Drive a conversation from the ledger; None when it lacks an answer."""
-        while True:
-            answer = found.get(key) or self._ledger.answer(key)
-            if answer is None:
-                talk.close()
-                return None
-            try:
-                key, _ = talk.send(remembered(answer))
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
-
-    async def _reply(self, question: Question, route: tuple[str, ...]) -> Reply:
-        """Ask everybody on the route, have the answers judged, return the best."""
-        if len(route) == 1 and not self._routing.judges:
-            return await self._talk(question, route[0])
-        replies = list(await asyncio.gather(*(self._judged(question, name) for name in route)))
-        if any(reply.state == "pending" for reply in replies):
-            return next(reply for reply in replies if reply.state == "pending")
-        ranks = [[*reply.scores] if reply.state == "answered" else [-1.0] for reply in replies]
-        winner = replies[best(ranks)]
-        keys = tuple(key for reply in replies for key in reply.keys)
-        return replace(winner, keys=keys, micro_usd=sum(reply.micro_usd for reply in replies))
-
-    async def _judged(self, question: Question, name: str) -> Reply:
-        reply = await self._talk(question, name)
-        if reply.state != "answered":
-            return reply
-        model = self._voices[name].teacher.model
-        judges = [judge for judge in self._routing.judges if self._voices[judge].teacher.model != model]
-        asked = judge_question(question, reply.text)
-        grades = await asyncio.gather(*(self._talk(asked, judge) for judge in judges))
-        if any(grade.state == "pending" for grade in grades):
-            return replace(reply, state="pending", completion=None)
-        return replace(
-            reply,
-            scores=tuple(read_grade(grade.text) for grade in grades),
-            keys=(*reply.keys, *(key for grade in grades for key in grade.keys)),
-        )
-
-    async def _talk(self, question: Question, name: str) -> Reply:
-        talk, lane = converse(question, self._voices[name]), self._pool.lanes[name]
-        key, body = next(talk)
-        while True:
-            try:
-                key, body = talk.send(await lane.ask(key, body))
-            except StopIteration as end:
-                return end.value  # type: ignore[no-any-return]
+        places = {name: lane.endpoint.name for name, lane in self._pool.lanes.items()}
+        return recall(chunk, routes, self._voices, places, self._ledger)
 
 
-def endpoint_of(teacher: Teacher, sending: Sending, stand_in: str = "") -> Endpoint:
-    """Return where and how a teacher is asked; `stand_in` is the address of the offline one."""
-    url = stand_in if teacher.serve == "offline" else _address(teacher)
-    return Endpoint(
-        url=url,
-        shown_url=teacher.url or "offline",
-        api_key=teacher.api_key,
-        price=Price(*teacher.prices),
-        concurrency=sending.concurrency,
-        timeout_seconds=sending.timeout_seconds,
-        max_attempts=sending.max_attempts,
-        backoff_seconds=sending.backoff_seconds,
-    )
-
-
-def _address(teacher: Teacher) -> str:
-    """Return a teacher's url, read from the environment where the recipe says so."""
-    url = teacher.url or ""
-    if not url.startswith("env:"):
-        return url
-    name = url.removeprefix("env:")
-    found = os.environ.get(name)
-    if not found:
-        raise RecipeError(f"the environment variable {name} is not set", place="teacher.url", fix=f"export {name}=…")
-    priced = teacher.usd_per_million_input_tokens is not None and teacher.usd_per_million_output_tokens is not None
-    if not priced and urlsplit(found).hostname not in LOOPBACK:
-        raise RecipeError(
-            f"{url} is another machine and has no price",
-            place="teacher",
-            fix="give `usd_per_million_input_tokens` and `usd_per_million_output_tokens`, 0 where it is free",
-        )
-    return found
-
-
-def _voice(name: str, teacher: Teacher, endpoint: Endpoint) -> Voice:
-    return Voice(name, teacher, endpoint.price, edition if teacher.serve == "offline" else None)
+def _voice(name: str, teacher: Teacher, price: Price) -> Voice:
+    return Voice(name, teacher, price, edition if teacher.serve == "offline" else None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
 from pydantic import Field, model_validator
 
-from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, Settings, StageConfig, operational
-from newtongue.core.teacher import Routing, Sending, Teacher, check_teachers
+from newtongue.core.asking import AskingConfig
+from newtongue.core.config import ConversationsRef, CorpusRef, FileRef, Settings
+from newtongue.core.teacher import Teacher
 from newtongue.stages.synth.generators.cross_lingual import CrossLingual
 from newtongue.stages.synth.generators.evolve import Evolve
 from newtongue.stages.synth.generators.grounded_dialogue import GroundedDialogue
@@ -52,13 +53,7 @@ class Prompt(Settings):
     """Longer documents are cut at a paragraph or sentence."""
 
 
-ROLES = ("translator", "student", "judge")
-"""Teachers with a part of their own in some generators."""
-FIRST = "teacher"
-"""Name of the first teacher in `routing`."""
-
-
-class SynthConfig(StageConfig):
+class SynthConfig(AskingConfig):
     """Let a teacher write instruction data from seed tasks and documents.
 
     The held-out side has its own seeds: a row on one side was never shown, and never shows, a seed of the other.
@@ -66,21 +61,12 @@ class SynthConfig(StageConfig):
     """
 
     MAKES: ClassVar[str] = "Conversations"
+    ROLES: ClassVar[tuple[str, ...]] = ("translator", "student", "judge")
 
-    teacher: Teacher
-    """Who writes."""
-    more_teachers: dict[str, Teacher] = Field(default_factory=dict)
-    """Other teachers by name, to choose among as `routing` says; `teacher` is called `teacher` there."""
-    routing: Routing = Routing()
-    """Who is asked what, when there are several teachers."""
     language: str
     """Tag of the language to write in."""
     generator: Generator = SelfInstruct()
     """How rows come about."""
-    prompt_language: Literal["english", "target"] = "english"
-    """Whether prompts are in English or, where they are shipped, in the language itself."""
-    prompts: FileRef | None = None
-    """Your own texts for the generator's prompts (YAML, name: text), over the shipped English ones."""
     other_language: str = "eng_Latn"
     """The second language of rows that have two (translation, cross-lingual)."""
     seeds: ConversationsRef | None = None
@@ -115,16 +101,6 @@ class SynthConfig(StageConfig):
     """Share of seeds, and of rows, on the held-out side."""
     seed: int = 0
     """Seed of draws and of requests."""
-    concurrency: int = operational(8, ge=1)
-    """Requests in flight at most."""
-    timeout_seconds: float = operational(120.0, gt=0)
-    """Time after which a request is tried again, seconds."""
-    max_attempts: int = operational(5, ge=1)
-    """Attempts per request and run, the first included."""
-    shards: int = operational(1, ge=1)
-    """Processes that share the requests by their keys, each with a slice of the budget and `concurrency` requests."""
-    ray: bool = operational(False)
-    """Run the shards as tasks of a Ray cluster (extra `scale`, `RAY_ADDRESS`) instead of processes of this machine."""
 
     @model_validator(mode="after")
     def _has_what_the_generator_needs(self) -> Self:
@@ -136,45 +112,9 @@ class SynthConfig(StageConfig):
                 raise ValueError(f"the generator `{self.generator.kind}` needs `{name}`")
         return self
 
-    @model_validator(mode="after")
-    def _prompts_once(self) -> Self:
-        if self.prompts and self.prompt_language == "target":
-            raise ValueError("`prompts` goes over the English texts: leave `prompt_language` out")
-        return self
-
     def makes(self) -> str:
         """Return the kind of the rows."""
         return "Preferences" if isinstance(self.generator, PreferencePairs) else self.MAKES
-
-    @model_validator(mode="after")
-    def _routed(self) -> Self:
-        if taken := {"", FIRST, *ROLES} & set(self.more_teachers):
-            raise ValueError(f"`more_teachers` cannot be called `{min(taken)}`")
-        check_teachers({FIRST: self.teacher, **self.more_teachers}, self.routing)
-        return self
-
-    def asked(self) -> dict[str, Teacher]:
-        """Return everybody who may be asked, by name and role; the teacher stands in for a role that is not given."""
-        roles = {role: getattr(self, role) for role in ROLES}
-        return {"": self.teacher, **self.more_teachers, **{role: one for role, one in roles.items() if one}}
-
-    def routes(self) -> Routing:
-        """Return who is asked what: the roles, and what `routing` says of the rest."""
-        own = {role: role for role in ROLES if getattr(self, role)}
-        chosen = {task: "" if name == FIRST else name for task, name in self.routing.by_task.items()}
-        judges = ["" if name == FIRST else name for name in self.routing.judges]
-        return self.routing.model_copy(update={"by_task": {**chosen, **own}, "judges": judges})
-
-    def sending(self) -> Sending:
-        """Return how requests are sent."""
-        names = ("concurrency", "timeout_seconds", "max_attempts", "shards", "ray")
-        return Sending(**{name: getattr(self, name) for name in names})
-
-    def writers(self) -> list[str]:
-        """Return the models that may have written a row, in the recipe's order."""
-        judges = self.routes().judges
-        names = {"": self.teacher, **self.more_teachers}
-        return list(dict.fromkeys(teacher.model for name, teacher in names.items() if name not in judges))
 
     def rehearsal(self) -> Self:
         """Ask for forty rows, enough of them held out that both sides have some."""

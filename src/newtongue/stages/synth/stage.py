@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 
 from newtongue.adapters.languages import load_card
+from newtongue.adapters.llm.pilot import Pilot
 from newtongue.adapters.llm.questions import Reply
 from newtongue.adapters.llm.teachers import open_teachers
 from newtongue.adapters.prompts import FALLBACK, load_prompts, read_prompts
@@ -13,6 +14,7 @@ from newtongue.adapters.tables import write_conversations, write_preferences, wr
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError, ProviderError
+from newtongue.methods.pilot import dollars_per_row
 from newtongue.stages.synth.books import Books
 from newtongue.stages.synth.chains import ChainWork
 from newtongue.stages.synth.classic import ClassicWork
@@ -20,7 +22,7 @@ from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.generators.self_instruct import SelfInstruct
 from newtongue.stages.synth.loop import Loop
 from newtongue.stages.synth.material import gather
-from newtongue.stages.synth.pilot import Pilot
+from newtongue.stages.synth.pilot import rows_per_request
 from newtongue.stages.synth.summary import summary
 from newtongue.stages.synth.units import make_kit, units
 
@@ -51,16 +53,17 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
     books = work.books
     how = {"routing": config.routes(), "sending": config.sending()}
     with open_teachers(config.asked(), context.store, STAGE, **how) as teachers:
-        pilot = Pilot(config.rows, teachers, context)
+        pilot = Pilot(STAGE, teachers, context.journal, dollars_per_row)
         while requests := work.plan():
             replies = []
             for _, reply in teachers.stream(request.question for request in requests):
                 replies.append(reply)
-                pilot.watch(reply, len(requests))
+                pilot.watch(reply.key, reply.keys, len(requests))
                 _show(books, config, context)
             _require_answers(books, replies)
             work.take(requests, replies)
-            pilot.judge(books)
+            got = len(books.accepted)
+            pilot.judge(rows_per_request(pilot.units, books), config.rows, config.rows - got)
         _show(books, config, context)
         spent = teachers.cost_of(books.keys) / MICRO
     if not books.accepted:

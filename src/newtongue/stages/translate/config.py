@@ -6,8 +6,12 @@ from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from newtongue.core.config import RowsRef, Settings, StageConfig, operational
-from newtongue.core.teacher import Teacher
+from newtongue.core.asking import AskingConfig
+from newtongue.core.config import RowsRef, Settings
+from newtongue.core.teacher import Routing, Teacher
+
+TRANSLATION, BACK, JUDGE = "translation", "back_translation", "judge"
+"""Types of task: there, back again, and the judge of quality."""
 
 
 class Checks(Settings):
@@ -41,13 +45,15 @@ class Quality(Settings):
     """Rows with a lower score are refused; an unreadable score counts as 0."""
 
 
-class TranslateConfig(StageConfig):
+class TranslateConfig(AskingConfig):
     """Translate documents, conversations, preferences or benchmark items, structure and protected parts kept.
 
     Every row keeps its side, group and licence terms, so translations of one text never stand on both sides.
     """
 
     MAKES: ClassVar[str] = "Corpus"
+    ROLES: ClassVar[tuple[str, ...]] = (JUDGE,)
+    PROTOCOLS: ClassVar[tuple[str, ...]] = ("chat", "libretranslate", "deepl")
 
     data: RowsRef
     """What to translate."""
@@ -58,15 +64,15 @@ class TranslateConfig(StageConfig):
     language: str
     """Tag of the language to translate into."""
     teacher: Teacher
-    """Who translates: any chat endpoint, or a translation model behind one (with `template`)."""
+    """Who translates: a chat endpoint, a translation model behind one (with `template`), or a translation service."""
+    routing: Routing = Routing()
+    """Who translates what, with several teachers; the tasks of `by_task` are `translation` and `back_translation`."""
     template: str | None = Field(None, pattern=r"\{text\}")
     """What to send instead of a prompt, for translation models: `{text}`, `<2ur> {text}`."""
     unit: Literal["document", "sentence"] = "document"
     """`document` sends paragraphs together, for chat models; `sentence` single sentences, for translation models."""
     max_piece_characters: int = Field(2000, ge=50)
     """Paragraphs are sent together up to this length."""
-    prompt_language: Literal["english", "target"] = "english"
-    """Whether prompts are in English or, where they are shipped, in the language translated into."""
     item_columns: list[str] = Field(default_factory=list)
     """With `Suite`: columns to translate, texts or lists of texts; all others are copied."""
     roles: list[Literal["system", "user", "assistant"]] = Field(default_factory=lambda: ["system", "user", "assistant"])
@@ -81,16 +87,14 @@ class TranslateConfig(StageConfig):
     """A judge of quality; null has none."""
     seed: int = 0
     """Seed of requests and of the rows drawn for the way back."""
-    concurrency: int = operational(8, ge=1)
-    """Requests in flight at most."""
-    timeout_seconds: float = operational(120.0, gt=0)
-    """Time after which a request is tried again, seconds."""
-    max_attempts: int = operational(5, ge=1)
-    """Attempts per request and run, the first included."""
 
     def makes(self) -> str:
         """Return the kind of the rows."""
         return self.makes_kind
+
+    def own_teachers(self) -> dict[str, Teacher]:
+        """Return the judge of quality, when there is one."""
+        return {JUDGE: self.quality.teacher} if self.quality else {}
 
     @model_validator(mode="after")
     def _item_columns(self) -> Self:

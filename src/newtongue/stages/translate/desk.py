@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from hashlib import blake2b
@@ -12,19 +12,17 @@ from typing import Any, Final
 
 from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card
-from newtongue.adapters.llm.questions import Objection, Question, Reply
+from newtongue.adapters.llm.questions import Objection, Passage, Question, Reply
 from newtongue.adapters.llm.teachers import Teachers
-from newtongue.adapters.prompts import FALLBACK, load_prompts
+from newtongue.core.teacher import Teacher
 from newtongue.methods.chrf import chrf
 from newtongue.methods.language_gate import judge_language, make_profile
 from newtongue.methods.prompts import fill
 from newtongue.methods.protection import protect, restore
 from newtongue.methods.translation import cut, join, problem
-from newtongue.stages.translate.config import TranslateConfig
+from newtongue.stages.translate.config import BACK, JUDGE, TRANSLATION, TranslateConfig
 from newtongue.stages.translate.rows import Job
 
-TRANSLATOR, JUDGE = "translator", "judge"
-"""Names of the two that are asked."""
 _SCORE: Final = re.compile(r"\d{1,3}(?:\.\d+)?")
 
 
@@ -38,6 +36,8 @@ class Result:
         reason: Why it was refused, a short stable phrase, or "".
         note: More about it.
         chrf: Score of the way back, where it was gone.
+        teachers: Names of those who translated it.
+        keys: Keys of all requests it took, the way back and the judge's included.
     """
 
     job: Job
@@ -45,6 +45,8 @@ class Result:
     reason: str = ""
     note: str = ""
     chrf: float | None = None
+    teachers: set[str] = field(default_factory=set)
+    keys: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -54,14 +56,16 @@ class Desk:
     Attributes:
         config: Settings of the stage.
         teachers: Who is asked.
-        keys: Keys of all requests.
+        texts: The stage's prompts by name.
+        keys: Keys of all requests, each once.
         questions: Questions asked.
         stand_in: Whether the offline stand-in answered.
     """
 
     config: TranslateConfig
     teachers: Teachers
-    keys: list[str] = field(default_factory=list)
+    texts: Mapping[str, str]
+    keys: dict[str, None] = field(default_factory=dict)
     questions: int = 0
     stand_in: bool = False
 
@@ -69,11 +73,12 @@ class Desk:
         """Return what became of each row, in order."""
         config = self.config
         results = [Result(job) for job in jobs]
-        self._there(results, config.source, config.language)
+        self._there(results, config.source, config.language, TRANSLATION)
         drawn = [result for result in results if result.texts is not None and self._is_drawn(result.job.id)]
         back = [Result(Job(result.job.id, result.texts or [], result.job.row)) for result in drawn]
-        self._there(back, config.language, config.source)
+        self._there(back, config.language, config.source, BACK)
         for result, returned in zip(drawn, back, strict=True):
+            result.keys += returned.keys
             way_back = " ".join(returned.texts or [])
             result.chrf = chrf(way_back, " ".join(result.job.texts))
             if result.chrf < config.round_trip.min_chrf:
@@ -81,7 +86,12 @@ class Desk:
         self._judge([result for result in results if result.texts is not None])
         return results
 
-    def _there(self, results: Sequence[Result], source: str, target: str) -> None:
+    def translators(self, result: Result) -> list[Teacher]:
+        """Return who translated a row, in the recipe's order; whom the recipe names first for a row without text."""
+        asked = self.config.asked()
+        return [one for name, one in asked.items() if name in result.teachers] or [self.config.teacher]
+
+    def _there(self, results: Sequence[Result], source: str, target: str, task: str) -> None:
         """Fill in the translations of every result, or the reason why there are none."""
         marks = load_card(source).sentence_marks
         parts = [
@@ -89,7 +99,7 @@ class Desk:
             for result in results
         ]
         sent = [p.text for texts in parts for pieces in texts for p in pieces if not p.kept]
-        replies = iter(self._ask([self._question(text, source, target) for text in sent]))
+        replies = iter(self._ask([self._question(text, source, target, task) for text in sent]))
         for result, texts in zip(results, parts, strict=True):
             done = [self._joined(pieces, replies, result) for pieces in texts]
             result.texts = None if result.reason else done
@@ -98,16 +108,20 @@ class Desk:
         wanted = [piece for piece in pieces if not piece.kept]
         answers = list(islice(replies, len(wanted)))
         for piece, reply in zip(wanted, answers, strict=True):
+            result.teachers.add(reply.teacher)
+            result.keys += reply.keys
+            if result.reason:
+                continue
             if reply.state != "answered":
                 _refuse(result, reply.why if reply.state == "rejected" else f"refused: {reply.why}", piece.text[:200])
-                return ""
+        if result.reason:
+            return ""
         texts = [_restored(p.text, reply.text) or "" for p, reply in zip(wanted, answers, strict=True)]
         return join(pieces, texts)
 
-    def _question(self, text: str, source: str, target: str) -> Question:
-        config = self.config
+    def _question(self, text: str, source: str, target: str, task: str) -> Question:
+        config, texts = self.config, self.texts
         names = {"source": _name(source, config), "target": _name(target, config)}
-        texts = load_prompts("translate", config.language if config.prompt_language == "target" else FALLBACK)
         marked, _ = protect(text)
         if config.template:
             prompt = config.template.replace("{text}", marked)
@@ -115,7 +129,8 @@ class Desk:
             prompt = fill(texts["document"], {**names, "text": marked})
         return Question(
             messages=[{"role": "user", "content": prompt}],
-            task=TRANSLATOR,
+            passage=Passage(marked, source, target),
+            task=task,
             language=target,
             seed=_seed(config.seed, text),
             check=partial(self._objection, text, target, "" if config.template else texts["again"], names),
@@ -137,7 +152,7 @@ class Desk:
 
     def _judge(self, results: Sequence[Result]) -> None:
         """Refuse what the judge of quality scores too low."""
-        config, texts = self.config, load_prompts("translate")
+        config, texts = self.config, self.texts
         if not config.quality:
             return
         names = {"source": _name(config.source, config), "target": _name(config.language, config)}
@@ -147,6 +162,7 @@ class Desk:
         ]
         questions = [Question([{"role": "user", "content": text}], task=JUDGE, seed=config.seed) for text in prompts]
         for result, reply in zip(results, self._ask(questions), strict=True):
+            result.keys += reply.keys
             found = _SCORE.search(reply.text)
             score = float(found[0]) if found else 0.0
             if score < config.quality.min_score:
@@ -156,7 +172,7 @@ class Desk:
         replies = self.teachers.ask(questions)
         self.questions += len(replies)
         for reply in replies:
-            self.keys += reply.keys
+            self.keys |= dict.fromkeys(reply.keys)
             self.stand_in |= bool(reply.completion and reply.completion.stand_in)
         return replies
 

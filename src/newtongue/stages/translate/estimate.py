@@ -1,8 +1,8 @@
 """What `translate` will take.
 
 Tokens are the source's bytes over bytes per token, once as prompt and, by the growth of text in the new language, as
-answer; rows translated back and judged cost the same again. Time is requests times the answering time over
-`concurrency`.
+answer; a translation service bills characters of the source. Rows translated back and judged cost the same again.
+Time is requests times the answering time over `concurrency`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from newtongue.core.budget import Counts, Estimate, Machine
+from newtongue.core.teacher import Teacher
 from newtongue.stages.translate.config import TranslateConfig
 
 BYTES_PER_TOKEN = 4.0
@@ -35,11 +36,7 @@ def estimate(config: TranslateConfig, counts: Mapping[str, Counts], machine: Mac
     pieces = max(rows, size / (BYTES_PER_CHARACTER * length))
     tokens = size / BYTES_PER_TOKEN
     times = 1 + config.round_trip.fraction
-    prices = config.teacher.prices
-    low, likely, high = (
-        times * (prices[0] * (tokens + PROMPT_TOKENS * pieces) + prices[1] * tokens * grown) / 1e6
-        for grown in ANSWER_TOKENS_PER_SOURCE_TOKEN
-    )
+    low, likely, high = (times * usd for usd in _usd(config.teacher, size, pieces))
     if config.quality:
         judged = config.quality.teacher.prices[0] * (3 * tokens + PROMPT_TOKENS * pieces) / 1e6
         low, likely, high = low + judged, likely + judged, high + judged
@@ -53,3 +50,14 @@ def estimate(config: TranslateConfig, counts: Mapping[str, Counts], machine: Mac
         disk_gb=4e-9 * size,
         makes=Counts(documents=rows, utf8_bytes=int(size * GROWTH)),
     )
+
+
+def _usd(teacher: Teacher, size: float, pieces: float) -> tuple[float, float, float]:
+    """Return what translating so many bytes in so many pieces costs, dollars: good, likely, bad."""
+    if teacher.protocol != "chat":
+        characters = (teacher.usd_per_million_characters or 0.0) * size / 1e6
+        return characters / BYTES_PER_CHARACTER, characters / BYTES_PER_CHARACTER, characters
+    tokens, prices = size / BYTES_PER_TOKEN, teacher.prices
+    prompt = prices[0] * (tokens + PROMPT_TOKENS * pieces)
+    low, likely, high = ((prompt + prices[1] * tokens * grown) / 1e6 for grown in ANSWER_TOKENS_PER_SOURCE_TOKEN)
+    return low, likely, high

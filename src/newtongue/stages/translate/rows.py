@@ -23,6 +23,7 @@ from newtongue.adapters.tables import (
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError, RecipeError
 from newtongue.core.rows import Conversation, Document, Message, Preference
+from newtongue.core.teacher import Teacher
 from newtongue.methods.licences import combine_licences
 from newtongue.methods.splitting import group_key
 from newtongue.stages.translate.config import TranslateConfig
@@ -83,18 +84,26 @@ def read_jobs(config: TranslateConfig, artefact: Artefact) -> Iterator[Job]:
         yield job
 
 
-def translated(config: TranslateConfig, job: Job, texts: Sequence[str]) -> Row:
-    """Return the row with its texts translated; side and group stay, so no translation crosses the border."""
+def translated(config: TranslateConfig, job: Job, texts: Sequence[str], by: Sequence[Teacher]) -> Row:
+    """Return the row with its texts translated; side and group stay, so no translation crosses the border.
+
+    Args:
+        config: Settings of the stage.
+        job: The row as it was.
+        texts: Its translations, in order.
+        by: Who translated it.
+    """
     row, rest = job.row, iter(texts)
     if isinstance(row, dict):
         return {name: _like(value, rest) if name in config.item_columns else value for name, value in row.items()}
     texts_of_row = [row.text] if isinstance(row, Document) else [job.texts[0] if job.texts else ""]
+    models = list(dict.fromkeys(one.model for one in by))
     facts: dict[str, Any] = {
         "id": f"{row.id.removesuffix(f'.{config.source}')}.{config.language}",
         "language": config.language,
         "group": row.group or group_key("", row.id, row.language, texts_of_row[0]),
-        "source": "; ".join(part for part in (row.source, f"translated by {config.teacher.model}") if part),
-        "license": combine_licences([row.license, config.teacher.license]),
+        "source": "; ".join(part for part in (row.source, f"translated by {' and '.join(models)}") if part),
+        "license": combine_licences([row.license, *(one.license for one in by)]),
     }
     if isinstance(row, Document):
         return replace(row, text=next(rest), **facts)
