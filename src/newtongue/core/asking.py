@@ -25,7 +25,7 @@ class AskingConfig(StageConfig):
     """Who writes."""
     more_teachers: dict[str, Teacher] = Field(default_factory=dict)
     """Other teachers by name, to choose among as `routing` says; `teacher` is called `teacher` there."""
-    routing: Routing = Field(default_factory=Routing)
+    routing: Routing = Routing.model_validate({})
     """Who is asked what, when there are several teachers."""
     prompt_language: Literal["english", "target"] = "english"
     """Whether prompts are in English or, where they are shipped, in the language wanted."""
