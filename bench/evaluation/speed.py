@@ -141,7 +141,7 @@ def run_ours(folder: Path, tasks: list[str]) -> dict[str, Any]:
         trees.clear()
         begin = time.process_time()
         task = load_task(read_task(folder / f"{name}.yaml"), Wanted())
-        judged = run_task(task, backend)
+        judged, _ = run_task(task, backend)
         seconds = time.process_time() - begin
         logprobs = [one.details["logprobs"] for one in judged if one.details]
         facts = {"nodes": trees[0].nodes, "padded": trees[0].padded, "acc": figures(task, judged)["acc"]["value"]}

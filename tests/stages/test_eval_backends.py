@@ -181,6 +181,8 @@ def test_an_adapter_is_laid_over_its_base(tmp_path: Path, model: Path) -> None:
     _s, base = measure(tmp_path / "c", model=str(model), tasks=asked)
     assert [r["bits"] for r in over] == pytest.approx([r["bits"] for r in merged], abs=2e-3)
     assert [r["bits"] for r in over] != [r["bits"] for r in base]
+    shared = measure(tmp_path / "d", model=str(model), adapter=str(tmp_path / "adapter"), tasks=asked, processes=2)
+    assert shared[1] == over
 
 
 def test_a_folder_that_is_no_adapter_is_refused(tmp_path: Path, model: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -14,8 +15,9 @@ import torch
 from stages.eval_kit import TEXTS, context_for, make_model, write_lines
 
 from newtongue.adapters.hf.models import load_model, load_tokenizer
+from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.tables.items import read_items
-from newtongue.core.errors import DataError, ProviderError
+from newtongue.core.errors import BudgetExceeded, DataError, ProviderError
 from newtongue.stages.eval.config import EvalConfig
 from newtongue.stages.eval.stage import evaluate
 
@@ -101,9 +103,10 @@ def task(folder: Path, kind: str, language: str) -> dict[str, Any]:
     return {"t": {"path": str(folder), "data": str(folder / "rows.jsonl"), "language": language}}
 
 
-def measure(folder: Path, **settings: Any) -> list[dict[str, Any]]:
+def measure(folder: Path, store: Path | None = None, **settings: Any) -> list[dict[str, Any]]:
     config = EvalConfig(**settings)
     context = context_for(config, folder)
+    context = replace(context, store=store or context.store)
     evaluate(config, context)
     return read_items(context.payload / "items.parquet")
 
@@ -137,7 +140,7 @@ def test_rolling_text_leaves_out_the_first_token_of_a_server_without_a_start_tok
 
 def generated_only(_body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
     found = {"tokens": ["a"], "token_logprobs": [-1.0], "top_logprobs": [{"a": -1.0}]}
-    return 200, {"choices": [{"logprobs": found}], "usage": {"completion_tokens": 1}}
+    return 200, {"choices": [{"text": "a", "logprobs": found}], "usage": {"completion_tokens": 1}}
 
 
 @pytest.mark.parametrize(
@@ -159,19 +162,90 @@ def test_an_endpoint_without_log_probabilities_is_told_what_to_do(
     assert "serve the model with vLLM" in caught.value.fix and len(server.asked) == 1
 
 
-def test_a_text_that_the_server_refuses_is_an_error_that_quotes_it(tmp_path: Path, server: Server) -> None:
-    server.answer = lambda body: (400, {"error": {"message": "maximum context length is 8"}})
+def small(limit: int, echoing: Answer) -> Answer:
+    """A server that refuses texts above `limit` characters in the words of vLLM."""
+    said = {"object": "error", "message": "This model's maximum context length is 8 tokens.", "code": 400}
+    return lambda body: (400, said) if len(body["prompt"]) > limit else echoing(body)
+
+
+@pytest.mark.parametrize("kind", ["multiple_choice", "loglikelihood", "loglikelihood_rolling"])
+def test_items_longer_than_the_context_are_kept_aside(
+    tmp_path: Path, server: Server, echoing: Answer, kind: str
+) -> None:
+    server.answer = small(22 if kind == "loglikelihood_rolling" else 27, echoing)
+    asked = task(tmp_path / "task", kind, "urd_Arab")
+    rows = measure(tmp_path / "a", endpoint={"url": server.url, "model": "pico"}, tasks=asked)
+    rejected = [json.loads(line) for line in (tmp_path / "a/scores/rejected.jsonl").read_text("utf-8").splitlines()]
+    assert len(rows) >= 1 and len(rejected) >= 1 and len(rows) + len(rejected) == 5
+    assert {row["reason"] for row in rejected} == {"no answer: too long for the model"}
+    before = len(server.asked)
+    again = measure(tmp_path / "a2", store=tmp_path / "a", tasks=asked, endpoint={"url": server.url, "model": "pico"})
+    assert again == rows and len(server.asked) == before, "refusals are final: nothing is sent again"
+
+
+def test_a_server_that_refuses_every_text_ends_the_run(tmp_path: Path, server: Server, echoing: Answer) -> None:
+    server.answer = small(0, echoing)
     asked = task(tmp_path / "task", "multiple_choice", "urd_Arab")
-    with pytest.raises(ProviderError, match="maximum context length is 8"):
+    with pytest.raises(ProviderError, match=r"no item of t got an answer .*too long for the model"):
         measure(tmp_path / "a", endpoint={"url": server.url, "model": "pico"}, tasks=asked)
 
 
-def test_what_would_be_paid_or_templated_unseen_is_refused(tmp_path: Path, server: Server) -> None:
+PRICED = {"usd_per_million_input_tokens": 2.0, "usd_per_million_output_tokens": 8.0}
+
+
+def test_priced_texts_are_booked_and_paid_once(tmp_path: Path, server: Server, echoing: Answer) -> None:
+    tokens: list[int] = []
+
+    def metered(body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+        answered = 2 * sum(tokens)
+        assert full.spent() > answered, "reserved before it is sent"
+        status, found = echoing(body)
+        tokens.append(found["usage"]["prompt_tokens"])
+        return status, found
+
+    server.answer = metered
+    asked = task(tmp_path / "task", "multiple_choice", "hin_Deva")
+    endpoint = {"url": server.url, "model": "pico", **PRICED}
+    full = Ledger(tmp_path / "ledger.db", cap_micro_usd=800)
+    with pytest.raises(BudgetExceeded):
+        measure(tmp_path / "a", store=tmp_path, endpoint=endpoint, tasks=asked, batch=2)
+    stopped = len(tokens)
+    assert 0 < stopped < 20 and full.spent() == sum(2 * n + 8 for n in tokens) <= 800
+    Ledger(tmp_path / "ledger.db", cap_micro_usd=1_000_000)
+    rows = measure(tmp_path / "a", store=tmp_path, endpoint=endpoint, tasks=asked)
+    assert len(tokens) == len(server.asked) == len({body["prompt"] for body in server.asked}) > stopped
+    assert full.by_stage() == {"eval": sum(2 * n + 8 for n in tokens)} and not full.stranded()
+    server.answer = echoing
+    unpriced = measure(tmp_path / "b", endpoint={"url": server.url, "model": "pico"}, tasks=asked)
+    assert rows == unpriced
+
+
+def test_a_priced_endpoint_without_a_budget_is_not_asked(tmp_path: Path, server: Server) -> None:
     asked = task(tmp_path / "task", "multiple_choice", "urd_Arab")
-    priced = {"usd_per_million_input_tokens": 1, "usd_per_million_output_tokens": 1}
-    with pytest.raises(DataError, match="not booked against the budget"):
-        measure(tmp_path / "a", endpoint={"url": server.url, "model": "pico", **priced}, tasks=asked)
-    asked["t"]["chat"] = True
-    with pytest.raises(DataError, match="own chat template cannot be asked"):
-        measure(tmp_path / "b", endpoint={"url": server.url, "model": "pico"}, tasks=asked)
+    with pytest.raises(BudgetExceeded):
+        measure(tmp_path / "a", endpoint={"url": server.url, "model": "pico", **PRICED}, tasks=asked)
     assert not server.asked
+
+
+def test_the_chat_template_of_a_given_tokenizer_is_rendered_here(
+    tmp_path: Path, model: Path, server: Server, echoing: Answer
+) -> None:
+    server.answer = echoing
+    asked = task(tmp_path / "task", "multiple_choice", "urd_Arab")
+    asked["t"]["chat"] = True
+    template = "{% for m in messages %}[{{ m.role }}] {{ m.content }}\n{% endfor %}"
+    templated = make_model(tmp_path / "chat", vocabulary=400)
+    (templated / "chat_template.jinja").write_text(template + "{% if add_generation_prompt %}[ai] {% endif %}", "utf-8")
+    where = {"endpoint": {"url": server.url, "model": "pico"}}
+    theirs = measure(tmp_path / "a", **where, tokenizer=str(templated), tasks=asked)
+    ours = measure(tmp_path / "b", model=str(templated), tasks=asked)
+    assert all(row["prompt"].startswith("[user] ") and row["prompt"].endswith("\n[ai] ") for row in theirs)
+    for left, right in zip(theirs, ours, strict=True):
+        assert left["bits"] == pytest.approx(right["bits"], abs=2e-3)
+        same = ("item", "prompt", "output", "correct", "tokens", "spanning")
+        assert {k: left[k] for k in same} == {k: right[k] for k in same}
+    with pytest.raises(DataError, match="need the template, which an endpoint does not show") as caught:
+        measure(tmp_path / "c", **where, tasks=asked)
+    assert "name the model's tokenizer directory as `tokenizer`" in caught.value.fix
+    with pytest.raises(ValueError, match="`tokenizer` goes with an `endpoint`"):
+        EvalConfig(model=str(model), tokenizer=str(model), tasks=asked)

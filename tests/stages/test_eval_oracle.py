@@ -42,7 +42,7 @@ def measured(tasks: Path, nano: ModelBackend) -> dict[str, tuple[Task, list[Judg
     """Every task once, tokens across a join cut as lm-evaluation-harness cuts them."""
     backend = ModelBackend(nano.model, nano.tokenizer, MAX_LENGTH, join="lm_eval")
     loaded = {name: load_task(read_task(tasks / f"{name}.yaml"), Wanted()) for name in TASKS}
-    return {name: (task, run_task(task, backend)) for name, task in loaded.items()}
+    return {name: (task, run_task(task, backend)[0]) for name, task in loaded.items()}
 
 
 def logprobs(one: Judged) -> list[float]:
@@ -95,13 +95,13 @@ def test_generated_texts_are_those_of_the_oracle(measured: dict[str, Any]) -> No
 def test_without_a_spanning_token_the_safe_join_is_the_same(tasks: Path, nano: ModelBackend, measured: Any) -> None:
     for name in ("passages", "thai", "letters"):
         task, expected = measured[name]
-        for one, other in zip(run_task(task, nano), expected, strict=True):
+        for one, other in zip(run_task(task, nano)[0], expected, strict=True):
             assert one.spanning == 0 and logprobs(one) == logprobs(other)
 
 
 def test_a_spanning_token_is_counted_and_its_share_cancels_among_the_choices(nano: ModelBackend, measured: Any) -> None:
     task, cut = measured["spanning"]
-    judged = run_task(task, nano)
+    judged, _ = run_task(task, nano)
     assert all(one.spanning == len(one.item.choices) for one in judged)
     assert any(logprobs(one) != logprobs(other) for one, other in zip(judged, cut, strict=True))
 

@@ -61,6 +61,7 @@ def scores(folder: Path, name: str) -> Artefact:
     final = name == "after"
     urdu, english = CORRECT[name]
     rows = choice("sums", urdu, "urd_Arab") + choice("sums in English", english, "eng_Latn")
+    rows += choice("sums in Hindi", 50, "hin_Deva")
     rows += worded(3 * final) + translated(0.1 * final) + aligned(final)
     payload = folder / name / "scores"
     payload.mkdir(parents=True)
@@ -71,6 +72,7 @@ def scores(folder: Path, name: str) -> Artefact:
     sets = {
         "sums": {"kind": "match", **target},
         "sums in English": {"kind": "match", "language": "eng_Latn", "role": "retention"},
+        "sums in Hindi": {"kind": "match", "language": "hin_Deva", "role": "target"},
         "asked": {"kind": "generation", **target},
         "grid": {
             **{"kind": "translation", **target},
@@ -97,7 +99,8 @@ def build(folder: Path, **settings: Any) -> tuple[dict[str, Any], str]:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], str]:
-    return build(tmp_path_factory.mktemp("multilingual"), twins={"sums": "sums in English"})
+    same = {"sums in English": ["sums", "sums in Hindi"]}
+    return build(tmp_path_factory.mktemp("multilingual"), twins={"sums": "sums in English"}, same_items=same)
 
 
 def test_the_gap_to_the_twin_is_told_for_both_models(built: Any) -> None:
@@ -108,6 +111,19 @@ def test_the_gap_to_the_twin_is_told_for_both_models(built: Any) -> None:
     assert (before["n"], before["difference"]["n"]) == (100, 50)
     assert after["all_correct"] == 0.6 and after["agreement"] == pytest.approx(0.82)
     assert '<h2 id="gaps">' in html and "sums against sums in English" in html
+
+
+def test_any_number_of_languages_are_compared_at_once(built: Any) -> None:
+    facts, html = built
+    _before, after = facts["consistency"]
+    assert (after["reference"], after["model"], after["n"]) == ("sums in English", "after", 100)
+    assert after["agreement"] == [[1.0, 0.82, 0.72], [0.82, 1.0, 0.9], [0.72, 0.9, 1.0]]
+    assert after["mean_agreement"] == pytest.approx((0.82 + 0.72 + 0.9) / 3, abs=1e-6) and after["all_correct"] == 0.5
+    english, urdu, hindi = after["sets"]
+    assert (english["correct_fraction"], "difference" in english) == (0.78, False)
+    assert urdu["fraction_of_reference"]["value"] == pytest.approx(60 / 78, abs=1e-6)
+    assert hindi["difference"]["value"] == pytest.approx(-0.28) and hindi["language"] == "hin_Deva"
+    assert "Hindi (sums in Hindi)" in html and "100 items in 3 languages" in html and "answered alike" in html
 
 
 def test_which_wrong_answer_was_chosen_decides_agreement_of_tasks_in_two_languages(tmp_path: Path) -> None:

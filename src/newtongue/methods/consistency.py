@@ -36,6 +36,21 @@ def agreement(outputs: Sequence[Sequence[str]]) -> float:
     return float(np.mean([np.mean([a == b for a, b in zip(x, y, strict=True)]) for x, y in pairs]))
 
 
+def agreement_matrix(outputs: Sequence[Sequence[str]]) -> Floats:
+    """Return the share of items answered alike by every two languages: array (L, L), ones on its diagonal.
+
+    Args:
+        outputs: As in `agreement`; at least one item.
+
+    Example:
+        >>> agreement_matrix([["a", "b"], ["a", "c"], ["d", "c"]]).tolist()
+        [[1.0, 0.5, 0.0], [0.5, 1.0, 0.5], [0.0, 0.5, 1.0]]
+
+    Source: as `agreement`, pair by pair (the figures of Qi, Fernández and Bisazza 2023 are such matrices).
+    """
+    return np.array([[np.mean([a == b for a, b in zip(x, y, strict=True)]) for y in outputs] for x in outputs])
+
+
 def all_correct(correct: NDArray[np.bool_]) -> float:
     """Return the share of items answered correctly in every language.
 

@@ -72,19 +72,26 @@ class Generated:
     stopped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A request that has no answer and never will, and a short reason; the item is kept aside."""
+
+    reason: str
+
+
 Progress = Callable[[int], None]
 
 
 class Backend(Protocol):
     """Anything that answers requests: a model directory, an endpoint, lm-evaluation-harness."""
 
-    def likelihoods(self, asked: Sequence[Continuations], progress: Progress) -> list[list[Likelihood]]:
+    def likelihoods(self, asked: Sequence[Continuations], progress: Progress) -> Sequence[list[Likelihood] | Refused]:
         """Return per question one likelihood per pair."""
 
-    def rolling(self, asked: Sequence[Rolling], progress: Progress) -> list[Likelihood]:
+    def rolling(self, asked: Sequence[Rolling], progress: Progress) -> Sequence[Likelihood | Refused]:
         """Return the likelihood of every text."""
 
-    def generate(self, asked: Sequence[Generate], progress: Progress) -> list[Generated]:
+    def generate(self, asked: Sequence[Generate], progress: Progress) -> Sequence[Generated | Refused]:
         """Return the answers."""
 
     def chat(self, messages: Sequence[dict[str, str]], *, open_answer: bool) -> str:

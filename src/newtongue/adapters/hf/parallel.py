@@ -15,27 +15,30 @@ from typing import Any
 import numpy as np
 import torch
 
+from newtongue.adapters.hf.adapter import lay_over
 from newtongue.adapters.hf.models import load_model
 from newtongue.adapters.hf.tree_scoring import Found, Ints, Job, Scorer, Trunk, jobs, run_jobs
 from newtongue.core.errors import DataError
 from newtongue.core.process import die_with_parent
 
 
-def score_apart(scorer: Scorer, requests: Sequence[tuple[Ints, int]], processes: int, folder: str) -> list[Found]:
+def score_apart(
+    scorer: Scorer, requests: Sequence[tuple[Ints, int]], processes: int, source: tuple[str, str]
+) -> list[Found]:
     """Return what `score` returns, computed by several processes.
 
     Args:
         scorer: The model and how it can be asked; this process takes a share too.
         requests: What to score.
         processes: Processes in all.
-        folder: The model's directory, loaded by every other process.
+        source: The model's directory, loaded by every other process, and that of the adapter laid over it, or "".
 
     Raises:
         DataError: A process died; the others' work is lost, the results so far are not.
     """
     tree = scorer.plan(requests, shared=scorer.shared)
     shares = divide(list(jobs(tree, scorer.tokens)), processes)
-    others = [_start(scorer, tree.trunks, share, (folder, n + 1)) for n, share in enumerate(shares[1:])]
+    others = [_start(scorer, tree.trunks, share, (*source, n + 1)) for n, share in enumerate(shares[1:])]
     values, greedy = np.zeros(int(tree.starts[-1])), np.zeros(int(tree.starts[-1]), bool)
     for places, found, best in run_jobs(scorer, tree.trunks, shares[0]):
         values[places], greedy[places] = found, best
@@ -62,6 +65,11 @@ class _Worker:
         self._process, self._results, self._alive = process, results, alive
 
     def results(self) -> list[Any]:
+        """Return what this process scored, once it is done.
+
+        Raises:
+            DataError: It died.
+        """
         try:
             found = self._results.recv()
         except EOFError:
@@ -76,7 +84,7 @@ class _Worker:
         return list(found)
 
 
-def _start(scorer: Scorer, trunks: list[Trunk], share: list[Job], where: tuple[str, int]) -> _Worker:
+def _start(scorer: Scorer, trunks: list[Trunk], share: list[Job], where: tuple[str, str, int]) -> _Worker:
     context = mp.get_context("spawn")
     results, send = context.Pipe(duplex=False)
     watch, alive = context.Pipe(duplex=False)
@@ -93,11 +101,15 @@ def _unplanned(*_given: Any, **_settings: Any) -> Any:
     raise NotImplementedError("a worker is handed its share of a plan")
 
 
-def _work(send: Any, watch: Any, where: tuple[str, int], settings: tuple[Any, ...], given: tuple[Any, Any]) -> None:
+def _work(
+    send: Any, watch: Any, where: tuple[str, str, int], settings: tuple[Any, ...], given: tuple[Any, Any]
+) -> None:
     die_with_parent(watch.fileno())
     dtype, device, threads, asked_how = settings
     torch.set_num_threads(threads)
-    number = where[1] % max(1, torch.cuda.device_count()) if device == "cuda" else 0
-    model = load_model(Path(where[0]), dtype, f"cuda:{number}" if device == "cuda" else device).eval()
+    folder, adapter, place = where
+    number = place % max(1, torch.cuda.device_count()) if device == "cuda" else 0
+    model = load_model(Path(folder), dtype, f"cuda:{number}" if device == "cuda" else device)
+    model = (lay_over(model, Path(adapter)) if adapter else model).eval()
     send.send(list(run_jobs(Scorer(model, _unplanned, *asked_how), *given)))
     send.close()

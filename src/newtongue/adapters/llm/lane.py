@@ -213,7 +213,7 @@ class Lane:
         cost = self.wire.charge(self.endpoint.price, body, done) if done else None
         if cost is not None:
             return cost, True
-        return (worst, False) if status == 200 and reading.verdict != "stop" else (0, True)
+        return (worst, False) if status == 200 and (done or reading.verdict != "stop") else (0, True)
 
     # --- what to make of failures -----------------------------------------------------------------------------------
 

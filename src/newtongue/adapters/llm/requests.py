@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 import orjson
 
 Body = Mapping[str, Any]
-"""The JSON object sent to `/chat/completions`: model, messages, sampling settings, seed."""
+"""The JSON object sent: model, messages (or `prompt`, to `/completions`), sampling settings, seed."""
 
 BYTES_PER_MESSAGE: Final = 32
 """Allowance for the template around one message, in tokens; every token covers at least one byte of text."""
@@ -29,13 +29,19 @@ OWN_FAULT_STATUS: Final = frozenset({400, 413, 422})
 
 NO_CREDIT: Final = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 """Error codes that say, under any status, that no request will be answered."""
+TOO_LONG_WHY: Final = "too long for the model"
+"""Reason of a refusal that says so."""
 OWN_FAULTS: Final = {
-    "context_length_exceeded": "too long for the model",
-    "string_above_max_length": "too long for the model",
+    "context_length_exceeded": TOO_LONG_WHY,
+    "string_above_max_length": TOO_LONG_WHY,
     "content_filter": "content filter",
     "content_policy_violation": "content filter",
 }
 """Error codes that refuse one request -> the reason, the same for every provider."""
+TOO_LONG: Final = re.compile(
+    rb"context[ _](?:length|size|window)|max_model_len|maximum (?:input|sequence) length", re.I
+)
+"""What refusals of a text longer than the model's context say, where they carry no code for it."""
 THINKING: Final = re.compile(r"\A\s*<think(?:ing)?>.*?(?:</think(?:ing)?>|\Z)\s*", re.DOTALL)
 """Reasoning that a server left inside the answer."""
 UNUSABLE: Final = "unusable JSON"
@@ -78,8 +84,9 @@ class Price:
         return math.ceil(round(characters * self.character, 6))
 
     def worst_case(self, body: Body) -> int:
-        """Return the most a request can cost: every byte of its messages a token, and the longest answers."""
-        prompt = sum(len(message["content"].encode()) + BYTES_PER_MESSAGE for message in body["messages"])
+        """Return the most a request can cost: every byte of its messages or prompt a token, and the longest answers."""
+        texts = [message["content"] for message in body["messages"]] if "messages" in body else [body["prompt"]]
+        prompt = sum(len(text.encode()) + BYTES_PER_MESSAGE for text in texts)
         prompt += sum(len(orjson.dumps(body[name])) for name in PROMPT_PARTS if name in body)
         longest = int(body.get("max_tokens") or body["max_completion_tokens"]) * int(body.get("n") or 1)
         return self.of(prompt, longest)
@@ -166,7 +173,8 @@ def read_response(status: int, raw: bytes, retry_after: str | None = None) -> Re
     if code in NO_CREDIT:
         return Reading("stop", f"HTTP {status}", detail=detail)
     if status in OWN_FAULT_STATUS and not html:
-        return Reading("refused", OWN_FAULTS.get(code, f"HTTP {status}"), detail=detail)
+        why = OWN_FAULTS.get(code) or (TOO_LONG_WHY if status == 413 or TOO_LONG.search(raw) else f"HTTP {status}")
+        return Reading("refused", why, detail=detail)
     if status in RETRY_STATUS or status >= 500:
         return retry_reading(status, raw, retry_after)
     if status != 200:
@@ -203,12 +211,12 @@ def beginning(raw: bytes) -> str:
 
 
 def read_completion(raw: bytes) -> Completion | None:
-    """Return the first choice of a chat completion, or None when the body is not one."""
+    """Return the first choice of a completion, chat or plain, or None when the body is not one."""
     try:
         reply = _parse(raw)
         choice = reply["choices"][0]
         usage = reply.get("usage") or {}
-        message = choice["message"]
+        message = choice["message"] if "message" in choice else {"content": choice["text"]}
         return Completion(
             text=THINKING.sub("", message.get("content") or "", count=1),
             finish_reason=str(choice.get("finish_reason") or ""),

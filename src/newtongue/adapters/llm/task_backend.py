@@ -6,20 +6,29 @@ in the store's ledger. How likely a given text is says `/completions` with `echo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from newtongue.adapters.harness.requests import Continuations, Generate, Generated, Likelihood, Progress, Rolling
-from newtongue.adapters.llm.completions import Echo, echo_texts, no_logprobs
+from newtongue.adapters.harness.requests import (
+    Continuations,
+    Generate,
+    Generated,
+    Likelihood,
+    Progress,
+    Refused,
+    Rolling,
+)
+from newtongue.adapters.llm.completions import STAGE, echo_texts, no_logprobs
+from newtongue.adapters.llm.echoes import Echo
 from newtongue.adapters.llm.endpoints import endpoint_of
 from newtongue.adapters.llm.questions import Question
+from newtongue.adapters.llm.requests import TOO_LONG_WHY
 from newtongue.adapters.llm.teachers import open_teachers
 from newtongue.core.errors import ProviderError
 from newtongue.core.teacher import Sending, Teacher
 
-STAGE = "eval"
 SAME_NATS = 0.05
 """A token's log-probability may differ this much between two answers of a server that computes in bfloat16."""
 
@@ -42,38 +51,45 @@ class EndpointBackend:
     sending: Sending
     join: Join
 
-    def likelihoods(self, asked: Sequence[Continuations], progress: Progress) -> list[list[Likelihood]]:
+    def likelihoods(self, asked: Sequence[Continuations], progress: Progress) -> list[list[Likelihood] | Refused]:
         """Return per question one likelihood per pair, scored from the token at which its prompt ends.
 
         Prompt and answer are sent together, and the prompt once by itself: an answer begins where the two part. Where
-        a token spans the border, all pairs of one prompt are scored from that token on.
+        a token spans the border, all pairs of one prompt are scored from that token on. A question whose text the
+        endpoint refuses is refused.
 
         Raises:
+            BudgetExceeded: The next text does not fit under the cap.
             DataError: The endpoint gives no log-probabilities of a given text.
+            ProviderError: It does not answer.
         """
         pairs = [[self.join(*pair) for pair in one.pairs] for one in asked]
         flat = [pair for group in pairs for pair in group]
         texts = dict.fromkeys([prompt for prompt, _ in flat if prompt] + [prompt + answer for prompt, answer in flat])
-        echoes = dict(zip(texts, self._echoes(list(texts), progress), strict=True))
+        echoes = self._echoes(texts, progress)
         return [_scored(group, echoes) for group in pairs]
 
-    def rolling(self, asked: Sequence[Rolling], progress: Progress) -> list[Likelihood]:
+    def rolling(self, asked: Sequence[Rolling], progress: Progress) -> list[Likelihood | Refused]:
         """Return the likelihood of every text; its first token is only scored where the server puts one before it.
 
         Raises:
+            BudgetExceeded: The next text does not fit under the cap.
             DataError: The endpoint gives no log-probabilities of a given text.
+            ProviderError: It does not answer.
         """
-        return [_likelihood(echo, 0, spanning=False) for echo in self._echoes([one.text for one in asked], progress)]
+        echoes = self._echoes([one.text for one in asked], progress)
+        found = [echoes[one.text] for one in asked]
+        return [Refused(one) if isinstance(one, str) else _likelihood(one, 0, spanning=False) for one in found]
 
-    def _echoes(self, texts: list[str], progress: Progress) -> list[Echo]:
-        if self.teacher.serve:
+    def _echoes(self, texts: Iterable[str], progress: Progress) -> dict[str, Echo | str]:
+        if self.teacher.serve or self.teacher.protocol != "chat":
             raise no_logprobs("a chat endpoint gives no log-probabilities of a given text")
-        if any(self.teacher.prices):
-            raise no_logprobs("the endpoint has a price, and log-probabilities are not booked against the budget")
-        return echo_texts(self.teacher, endpoint_of(self.teacher, self.sending), texts, progress)
+        return echo_texts(self.teacher, endpoint_of(self.teacher, self.sending), self.store, list(texts), progress)
 
-    def generate(self, asked: Sequence[Generate], progress: Progress) -> list[Generated]:
+    def generate(self, asked: Sequence[Generate], progress: Progress) -> list[Generated | Refused]:
         """Return the answers, cut at the first stop text; an answer that never came is empty and not stopped.
+
+        A prompt that is too long for the model is refused.
 
         Raises:
             ProviderError: The endpoint answered nothing at all.
@@ -89,18 +105,22 @@ class EndpointBackend:
         return [_read(one, reply) for one, reply in zip(asked, replies, strict=True)]
 
     def chat(self, messages: Sequence[dict[str, str]], *, open_answer: bool) -> str:
-        """Return the last message: the endpoint applies its own template."""
-        return str(messages[-1]["content"])
+        """Return the messages as one: the endpoint applies its own template."""
+        return "\n\n".join(message["content"] for message in messages)
 
     def facts(self) -> dict[str, Any]:
         """Return what is known of the model: its name."""
         return {"endpoint_model": self.teacher.model, "parameters": 0, "chat_template": "the endpoint's own"}
 
 
-def _scored(pairs: list[tuple[str, str]], echoes: dict[str, Echo]) -> list[Likelihood]:
+def _scored(pairs: list[tuple[str, str]], echoes: dict[str, Echo | str]) -> list[Likelihood] | Refused:
     """Return the likelihoods of one question; pairs with the same prompt are scored from one border."""
-    alone = [echoes[prompt] if prompt else Echo((), (), ()) for prompt, _ in pairs]
-    whole = [echoes[prompt + answer] for prompt, answer in pairs]
+    found = [(echoes[prompt] if prompt else Echo((), (), ()), echoes[prompt + answer]) for prompt, answer in pairs]
+    for both in found:
+        for one in both:
+            if isinstance(one, str):
+                return Refused(one)
+    alone, whole = ([one for one in part if isinstance(one, Echo)] for part in zip(*found, strict=True))
     starts = [_shared(*both) for both in zip(alone, whole, strict=True)]
     spanning = [start < len(one.tokens) for start, one in zip(starts, alone, strict=True)]
     if len({prompt for prompt, _ in pairs}) == 1:
@@ -131,7 +151,9 @@ def _question(one: Generate, number: int) -> Question:
     return Question(messages, id=str(number), max_tokens=one.max_tokens, on_length="keep", **sampled)  # type: ignore[arg-type]
 
 
-def _read(one: Generate, reply: Any) -> Generated:
+def _read(one: Generate, reply: Any) -> Generated | Refused:
+    if reply.why == TOO_LONG_WHY:
+        return Refused(reply.why)
     text, done = reply.text, reply.completion
     cut = text
     for term in one.until:

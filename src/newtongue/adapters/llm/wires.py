@@ -1,4 +1,4 @@
-"""What endpoints speak: chat completions, LibreTranslate's `/translate`, DeepL's `/v2/translate`.
+"""What endpoints speak: chat completions, plain ones that echo a prompt, LibreTranslate's and DeepL's translation.
 
 A wire makes requests, says what one can cost at most, reads responses and says what was billed. Everything else (the
 ledger, retries, pace, resume) is the same for all. Translation services bill characters of the source, so what a
@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from newtongue.adapters.llm.echoes import read_echoed
 from newtongue.adapters.llm.requests import (
     OWN_FAULT_STATUS,
     RETRY_STATUS,
@@ -179,6 +180,16 @@ WIRES: Final[Mapping[str, Wire]] = {
         charge=_chat_charge,
         expected="an OpenAI-compatible endpoint: the base url up to /v1, a model it serves, a valid key",
     ),
+    "echo": Wire(
+        path="/completions",
+        sent=lambda body, secret: orjson.dumps(dict(body)),
+        headers=lambda secret: {"Authorization": f"Bearer {secret}"} if secret else {},
+        read=read_echoed,
+        completion=read_completion,
+        worst_case=lambda price, body: price.worst_case(body),
+        charge=_chat_charge,
+        expected="a server whose /completions takes `echo` and `logprobs`: the base url up to /v1, a model it serves",
+    ),
     "libretranslate": Wire(
         path="/translate",
         sent=_libre_sent,
@@ -200,4 +211,4 @@ WIRES: Final[Mapping[str, Wire]] = {
         expected="DeepL's API: its address without /v2/translate, languages it knows, a valid key, quota left",
     ),
 }
-"""Protocol -> how it is spoken; the names are those of `core.teacher.Wire`."""
+"""Protocol -> how it is spoken; the names are those of `core.teacher.Wire`, and `echo` for the scoring of texts."""

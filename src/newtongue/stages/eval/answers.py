@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from newtongue.adapters.harness.requests import Refused
 from newtongue.adapters.hf.scoring import Request, ids_digest
 from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card
@@ -72,12 +73,14 @@ def _request(conversation: Conversation, subject: Subject) -> Request:
 def generate_answers(
     name: str, conversations: list[Conversation], config: Generation, subject: Subject, progress: Any
 ) -> list[Row]:
-    """Return one row per prompt and wording: the greedy answer and what it looks like."""
+    """Return one row per prompt and wording: the greedy answer and what it looks like; refused prompts have none."""
     chosen = [(wording, c) for wording in config.wordings or ["direct"] for c in conversations[: config.prompts]]
     asked = [_worded(conversation.messages[:-1], wording, config.language) for wording, conversation in chosen]
     answers = subject.answer(asked, config.max_new_tokens)
     rows = []
     for (wording, conversation), messages, answer in zip(chosen, asked, answers, strict=True):
+        if isinstance(answer, Refused):
+            continue
         place = _place(name, "generation", conversation)
         if config.wordings:
             place |= {"item": f"{conversation.id}@{config.wordings.index(wording)}", "wording": wording}

@@ -14,10 +14,12 @@ from newtongue.adapters.harness.requests import (
     Generated,
     Likelihood,
     Progress,
+    Refused,
     Rolling,
 )
+from newtongue.core.errors import ProviderError
 from newtongue.methods.task_metrics import aggregate, choice_scores, exact_match, perplexities
-from newtongue.stages.eval.items import Item, Task
+from newtongue.stages.eval.items import Item, Rejected, Task
 
 Values = dict[str, Any]
 
@@ -45,15 +47,37 @@ class Judged:
     details: Values | None = None
 
 
-def run_task(task: Task, backend: Backend, progress: Progress = lambda done: None) -> list[Judged]:
-    """Return what came of every item of a task, in order."""
+Results = list[Judged | Rejected]
+
+
+def run_task(
+    task: Task, backend: Backend, progress: Progress = lambda done: None
+) -> tuple[list[Judged], list[Rejected]]:
+    """Return what came of the items of a task, in order, and the items that got no answer.
+
+    Raises:
+        ProviderError: None got one.
+    """
     ask = {
         "multiple_choice": _choices,
         "loglikelihood": _clozes,
         "loglikelihood_rolling": _rollings,
         "generate_until": _answers,
     }[task.kind]
-    return ask(task, backend, progress)
+    found = ask(task, backend, progress)
+    judged = [one for one in found if isinstance(one, Judged)]
+    rejected = [one for one in found if isinstance(one, Rejected)]
+    if rejected and not judged:
+        raise ProviderError(
+            f"no item of {task.name} got an answer (the first: {rejected[0].reason})",
+            place=task.name,
+            fix="shorten the prompts (fewer examples), or serve the model with a longer context",
+        )
+    return judged, rejected
+
+
+def _aside(item: Item, refused: Refused) -> Rejected:
+    return Rejected(item.place, f"no answer: {refused.reason}", item.prompt[:1000])
 
 
 def figures(task: Task, judged: Sequence[Judged]) -> dict[str, dict[str, Any]]:
@@ -67,10 +91,13 @@ def figures(task: Task, judged: Sequence[Judged]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _choices(task: Task, backend: Backend, progress: Progress) -> list[Judged]:
+def _choices(task: Task, backend: Backend, progress: Progress) -> Results:
     asked = [_continuations(item) for item in task.items]
-    judged = []
+    judged: Results = []
     for item, found in zip(task.items, backend.likelihoods(asked, progress), strict=True):
+        if isinstance(found, Refused):
+            judged.append(_aside(item, found))
+            continue
         scores = choice_scores([f.logprob for f in found], [f.greedy for f in found], item.choices, item.gold)
         details = {k: scores.pop(k) for k in ("best", "margin")}
         details["logprobs"] = [f.logprob for f in found]
@@ -85,35 +112,42 @@ def _continuations(item: Item) -> Continuations:
     return item.request
 
 
-def _clozes(task: Task, backend: Backend, progress: Progress) -> list[Judged]:
+def _clozes(task: Task, backend: Backend, progress: Progress) -> Results:
     found = backend.likelihoods([_continuations(item) for item in task.items], progress)
-    judged = []
-    for item, (one,) in zip(task.items, found, strict=True):
-        judged.append(
-            Judged(item, {"perplexity": one.logprob, "acc": float(one.greedy)}, "", one, None, int(one.spanning))
-        )
-    return judged
-
-
-def _rollings(task: Task, backend: Backend, progress: Progress) -> list[Judged]:
-    asked = [item.request for item in task.items if isinstance(item.request, Rolling)]
-    found = backend.rolling(asked, progress)
     return [
-        Judged(item, dict(perplexities(one.logprob, item.targets[0])), "", one)
-        for item, one in zip(task.items, found, strict=True)
+        _aside(item, some) if isinstance(some, Refused) else _cloze(item, *some)
+        for item, some in zip(task.items, found, strict=True)
     ]
 
 
-def _answers(task: Task, backend: Backend, progress: Progress) -> list[Judged]:
+def _cloze(item: Item, one: Likelihood) -> Judged:
+    return Judged(item, {"perplexity": one.logprob, "acc": float(one.greedy)}, "", one, None, int(one.spanning))
+
+
+def _rollings(task: Task, backend: Backend, progress: Progress) -> Results:
+    asked = [item.request for item in task.items if isinstance(item.request, Rolling)]
+    return [
+        _aside(item, one)
+        if isinstance(one, Refused)
+        else Judged(item, dict(perplexities(one.logprob, item.targets[0])), "", one)
+        for item, one in zip(task.items, backend.rolling(asked, progress), strict=True)
+    ]
+
+
+def _answers(task: Task, backend: Backend, progress: Progress) -> Results:
     asked = [item.request for item in task.items if isinstance(item.request, Generate)]
     drawn = [replace(one, seed=draw) for one in asked for draw in range(task.repeats)]
     answers = iter(backend.generate(drawn, progress))
-    judged = []
-    for item in task.items:
-        found = [next(answers) for _ in range(task.repeats)]
-        values, said = _filtered(task, item, [one.text for one in found])
-        judged.append(Judged(item, values, said, None, found[0]))
-    return judged
+    return [_answered(task, item, [next(answers) for _ in range(task.repeats)]) for item in task.items]
+
+
+def _answered(task: Task, item: Item, answers: Sequence[Generated | Refused]) -> Judged | Rejected:
+    found = [one for one in answers if isinstance(one, Generated)]
+    for one in answers:
+        if isinstance(one, Refused):
+            return _aside(item, one)
+    values, said = _filtered(task, item, [one.text for one in found])
+    return Judged(item, values, said, None, found[0])
 
 
 def _filtered(task: Task, item: Item, answers: list[str]) -> tuple[Values, str]:

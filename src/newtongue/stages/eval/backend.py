@@ -44,6 +44,7 @@ class ModelBackend:
         forward_tokens: Tokens per forward pass.
         processes: Processes that share the work, this one included; 1 works alone.
         folder: Where the model was loaded from, for the other processes.
+        adapter: Where the adapter laid over it was loaded from, "" for none.
         join: `safe` begins with a token that spans prompt and answer; `lm_eval` cuts where the prompt alone would end.
     """
 
@@ -53,6 +54,7 @@ class ModelBackend:
     forward_tokens: int = tree_scoring.FORWARD_TOKENS
     processes: int = 1
     folder: str = ""
+    adapter: str = ""
     join: str = "safe"
     _scorer: Any = field(default=None, repr=False)
 
@@ -86,8 +88,7 @@ class ModelBackend:
 
     def chat(self, messages: Sequence[dict[str, str]], *, open_answer: bool) -> str:
         """Return a conversation under the model's chat template."""
-        settings = {"add_generation_prompt": open_answer, "continue_final_message": not open_answer}
-        return str(self.tokenizer.apply_chat_template(list(messages), tokenize=False, **settings))
+        return rendered(self.tokenizer, messages, open_answer=open_answer)
 
     def facts(self) -> dict[str, Any]:
         """Return how the model could be asked."""
@@ -145,7 +146,7 @@ class ModelBackend:
             return [Likelihood(0.0, True, 0, one.spanning) for one in joined]
         scorer = self._prepared(max(len(ids) for ids, _ in asked))
         if self.processes > 1 and self.folder:
-            found = iter(score_apart(scorer, asked, self.processes, self.folder))
+            found = iter(score_apart(scorer, asked, self.processes, (self.folder, self.adapter)))
         else:
             found = iter(tree_scoring.score(scorer, asked, progress))
         return [
@@ -167,6 +168,12 @@ class ModelBackend:
         if self._scorer is None or (self._scorer.shared and not tree_scoring.sees_far(self.model, longest)):
             self._scorer = tree_scoring.prepare(self.model, plan_tree, longest=longest, tokens=self.forward_tokens)
         return self._scorer
+
+
+def rendered(tokenizer: Any, messages: Sequence[dict[str, str]], *, open_answer: bool) -> str:
+    """Return a conversation under a chat template; the beginning of an answer that stands last is left open."""
+    settings = {"add_generation_prompt": open_answer, "continue_final_message": not open_answer}
+    return str(tokenizer.apply_chat_template(list(messages), tokenize=False, **settings))
 
 
 def _as_alone(one: Joined, alone: list[int], prompt: str) -> Joined:

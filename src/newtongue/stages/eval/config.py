@@ -202,6 +202,9 @@ class EvalConfig(StageConfig):
     endpoint: Teacher | None = None
     """Model behind an OpenAI-compatible endpoint, in place of `model`; it can be asked `generate_until`
     tasks, and the others where its `/completions` takes `echo` and `logprobs` (vLLM does)."""
+    tokenizer: FileRef | None = None
+    """Directory of the tokenizer of the model behind `endpoint`: its chat template is rendered here where a task
+    asks for log-probabilities under it."""
     engine: Literal["own", "lm_eval"] = "own"
     """What answers tasks: our scorer, or a model of lm-evaluation-harness where that is installed."""
     text: dict[str, TextSet] = Field(default_factory=dict)
@@ -250,6 +253,8 @@ class EvalConfig(StageConfig):
         asked = [name for name in _NEEDS_WEIGHTS if getattr(self, name, None)]
         if self.endpoint and asked:
             raise ValueError(f"an `endpoint` can be asked `tasks` and `suites` alone, not `{asked[0]}`")
+        if self.tokenizer and not self.endpoint:
+            raise ValueError("`tokenizer` goes with an `endpoint`; a `model` brings its own")
         return self
 
     def rehearsal(self) -> Self:

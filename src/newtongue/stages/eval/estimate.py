@@ -1,7 +1,8 @@
 """What `eval` will take.
 
 Two operations per weight and token, for the held-out text with its context and for prompts and answers, at half the
-machine's training speed, plus a least time per step of generation. Memory is the weights and one batch of logits.
+machine's training speed, plus a least time per step of generation. Memory is the weights and one batch of logits. An
+endpoint is priced by what is sent to it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from newtongue.core.budget import Counts, Estimate, Machine
+from newtongue.core.teacher import Teacher
 from newtongue.stages.eval.config import EvalConfig
 
 START_SECONDS = 6.0
@@ -28,9 +30,18 @@ FORWARD_FRACTION = 0.5
 STEP_SECONDS = 0.004
 """Least time of one generation step, whatever the model's size."""
 
+SENT = (1, 3, 6)
+"""Times a prompt goes to an endpoint: to generate, for two choices, for five; each time with all of it."""
+ANSWER_TOKENS = 256
+"""Longest answer most tasks ask for; scoring generates one token a text."""
+ANSWER_SECONDS = (0.1, 1.0, 10.0)
+"""From sending to the whole answer of an endpoint."""
+
 
 def estimate(config: EvalConfig, counts: Mapping[str, Counts], machine: Machine) -> Estimate:
     """Return the time to score all text and to answer all prompts, with the memory of one forward pass."""
+    if config.endpoint is not None:
+        return _asked(config, config.endpoint, counts)
     model = counts.get(str(config.model), Counts())
     scored = sum(_scored_bytes(w.corpus, w.max_bytes, counts) for w in config.text.values())
     scored += sum(_scored_bytes(g.data, None, counts) for g in config.generation.values())
@@ -53,6 +64,24 @@ def estimate(config: EvalConfig, counts: Mapping[str, Counts], machine: Machine)
         tokens=tokens + generated,
         memory_gb=0.5 + (width * model.parameters + 2 * max(logits, 200_000_000)) / 1e9,
         makes=Counts(documents=tokens // max(1, config.window_bytes)),
+    )
+
+
+def _asked(config: EvalConfig, endpoint: Teacher, counts: Mapping[str, Counts]) -> Estimate:
+    """Return the time and dollars of asking an endpoint: a prompt is sent again with every answer to score."""
+    found = [counts.get(ref, Counts()) for ref in _task_data(config)]
+    tokens = sum(one.utf8_bytes for one in found) / BYTES_PER_TOKEN
+    items = sum(one.documents for one in found) or tokens / PROMPT_TOKENS
+    price_in, price_out = endpoint.prices
+    generated = (1, ANSWER_TOKENS / 8, ANSWER_TOKENS)
+    costs = [(price_in * tokens * n + price_out * items * out) / 1e6 for n, out in zip(SENT, generated, strict=True)]
+    waits = [START_SECONDS + items * n * s / config.batch for n, s in zip(SENT, ANSWER_SECONDS, strict=True)]
+    return Estimate(
+        seconds=(waits[0], waits[1], waits[2]),
+        usd=(costs[0], costs[1], costs[2]),
+        tokens=int(SENT[1] * tokens),
+        makes=Counts(documents=int(items)),
+        notes=("a prompt is sent once to generate, and once per choice and once alone to score",),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from newtongue.adapters.harness.requests import Refused
 from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card
 from newtongue.adapters.tables.files import Reject, read_rows
@@ -106,7 +107,11 @@ def score_rules(
     answers = subject.answer([[Message(role="user", content=a.prompt)] for a in asked], config.max_new_tokens)
     writing = writing_of(config.language)
     rows = []
-    for item, (text, tokens, stopped) in zip(asked, answers, strict=True):
+    for item, answer in zip(asked, answers, strict=True):
+        if isinstance(answer, Refused):
+            rejected.append({"place": item.id, "reason": f"no answer: {answer.reason}"})
+            continue
+        text, tokens, stopped = answer
         size = {"bytes": len(text.encode()), "tokens": tokens, "words": count_words(text), "stopped": stopped}
         seen = {"prompt": item.prompt, "output": text, "empty": not text.strip()}
         place = {"set": name, "kind": "rules", "item": item.id, "group": item.id, "language": config.language}

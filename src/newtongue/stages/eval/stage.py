@@ -64,7 +64,8 @@ def evaluate(config: EvalConfig, context: Context) -> Outcome:
 def _subject(config: EvalConfig, context: Context) -> Any:
     if config.endpoint is not None:
         sending = Sending(concurrency=config.batch)
-        return RemoteSubject(EndpointBackend(config.endpoint, context.store, sending, moved_spaces))
+        backend = EndpointBackend(config.endpoint, context.store, sending, moved_spaces)
+        return RemoteSubject.load(backend, context[config.tokenizer].path if config.tokenizer else None)
     assert config.model is not None
     adapter = context[config.adapter].path if config.adapter else None
     return Subject.load(context[config.model].path, config, adapter)

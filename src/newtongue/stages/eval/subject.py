@@ -12,17 +12,17 @@ from typing import Any
 import numpy as np
 
 from newtongue.adapters.harness.lm_eval_backend import LmEvalBackend
-from newtongue.adapters.harness.requests import Backend, Generate
+from newtongue.adapters.harness.requests import Backend, Generate, Refused
 from newtongue.adapters.hf import chat
 from newtongue.adapters.hf.adapter import lay_over
 from newtongue.adapters.hf.models import end_of_text_id, generate, load_model, load_tokenizer, pick_device
 from newtongue.adapters.hf.scoring import Encoded, Floats, Ints, Request, encode, token_bits
 from newtongue.adapters.training.threads import use_threads
-from newtongue.core.errors import DataError
+from newtongue.core.errors import DataError, ProviderError
 from newtongue.core.rows import Message
 from newtongue.methods.bits_per_byte import Piece, cut_pieces
 from newtongue.methods.prefix_tree import ROW_TOKENS
-from newtongue.stages.eval.backend import ModelBackend
+from newtongue.stages.eval.backend import ModelBackend, rendered
 from newtongue.stages.eval.config import EvalConfig
 
 GENERATION_BATCHES = 4
@@ -68,8 +68,9 @@ class Subject:
             asked = {"dtype": config.dtype, "max_length": longest, "batch": config.batch, "device": device.type}
             backend = LmEvalBackend.load(str(path), **asked)
         else:
-            work = {"forward_tokens": config.batch * ROW_TOKENS, "processes": 1 if adapter else config.processes}
-            backend = ModelBackend(model, tokenizer, longest, join=config.join, folder=str(path), **work)
+            work = {"forward_tokens": config.batch * ROW_TOKENS, "processes": config.processes}
+            source = {"folder": str(path), "adapter": str(adapter or "")}
+            backend = ModelBackend(model, tokenizer, longest, join=config.join, **source, **work)
         return cls(model, tokenizer, int(start), longest, config.batch, template, backend)
 
     def encode(self, text: str) -> Encoded:
@@ -111,13 +112,12 @@ class Subject:
 
     def facts(self) -> dict[str, Any]:
         """Return what identifies the model in a report: sizes, and hashes of tokenizer and prompt format."""
-        backend = json.dumps(json.loads(self.tokenizer.backend_tokenizer.to_str()), sort_keys=True, ensure_ascii=False)
         example = self.tokenizer.decode(self.prompt_ids([Message(role="user", content="x")], self.max_tokens))
         return {
             "parameters": int(self.model.num_parameters()),
             "embedding_rows": int(self.model.get_input_embeddings().weight.shape[0]),
             "vocabulary": len(self.tokenizer),
-            "tokenizer_sha256": sha256(backend.encode()).hexdigest(),
+            "tokenizer_sha256": tokenizer_sha256(self.tokenizer),
             "start_token": self.tokenizer.convert_ids_to_tokens(self.start),
             "chat_template": self.template,
             "prompt_example": example,
@@ -125,16 +125,54 @@ class Subject:
         }
 
 
+def tokenizer_sha256(tokenizer: Any) -> str:
+    """Return a hash of everything a fast tokenizer does."""
+    whole = json.dumps(json.loads(tokenizer.backend_tokenizer.to_str()), sort_keys=True, ensure_ascii=False)
+    return sha256(whole.encode()).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class RemoteSubject:
-    """A model behind an endpoint: it can be asked tasks, and nothing else is known of it."""
+    """A model behind an endpoint: it can be asked tasks, and of itself it shows nothing else.
+
+    Attributes:
+        backend: What asks it.
+        tokenizer: Its tokenizer with the chat template, where the recipe gives one.
+    """
 
     backend: Backend
+    tokenizer: Any = None
 
-    def answer(self, prompts: Sequence[Sequence[Message]], max_new_tokens: int) -> list[tuple[str, int, bool]]:
-        """Answer the last message of every prompt: per prompt the text, its tokens, and whether it ended by itself."""
+    @classmethod
+    def load(cls, backend: Backend, folder: Path | None) -> RemoteSubject:
+        """Load the tokenizer, if there is one; its own chat template stands, or a documented one that fits."""
+        if folder is None:
+            return cls(backend)
+        tokenizer = load_tokenizer(folder)
+        chat.choose_template(tokenizer)
+        return cls(backend, tokenizer)
+
+    def rendered(self, messages: Sequence[dict[str, str]], *, open_answer: bool) -> str:
+        """Return a conversation as the text the server is sent, without the start token it puts there by itself."""
+        text = rendered(self.tokenizer, messages, open_answer=open_answer)
+        first = self.tokenizer.bos_token
+        own = first is not None and self.tokenizer("x")["input_ids"][:1] == [self.tokenizer.bos_token_id]
+        return text.removeprefix(first) if own else text
+
+    def answer(
+        self, prompts: Sequence[Sequence[Message]], max_new_tokens: int
+    ) -> list[tuple[str, int, bool] | Refused]:
+        """Answer the last message of every prompt: per prompt the text, its tokens, and whether it ended by itself.
+
+        Raises:
+            ProviderError: The endpoint refuses all of them.
+        """
         asked = [Generate(messages[-1]["content"], (), max_new_tokens) for messages in prompts]
-        return [(one.text, one.tokens, one.stopped) for one in self.backend.generate(asked, lambda _done: None)]
+        found = self.backend.generate(asked, lambda _done: None)
+        refused = [one.reason for one in found if isinstance(one, Refused)]
+        if refused and len(refused) == len(found):
+            raise ProviderError(f"every prompt is refused ({refused[0]})", place="endpoint")
+        return [one if isinstance(one, Refused) else (one.text, one.tokens, one.stopped) for one in found]
 
     def encode(self, text: str) -> Encoded:
         """Refuse: an endpoint shows no token ids.
@@ -149,5 +187,8 @@ class RemoteSubject:
         )
 
     def facts(self) -> dict[str, Any]:
-        """Return what identifies the model in a report."""
-        return self.backend.facts()
+        """Return what identifies the model in a report, with the hash of its tokenizer where one was given."""
+        if self.tokenizer is None:
+            return self.backend.facts()
+        template = {"chat_template": "the given tokenizer's, for log-probabilities"}
+        return {**self.backend.facts(), "tokenizer_sha256": tokenizer_sha256(self.tokenizer), **template}

@@ -141,6 +141,11 @@ def _answer(name: str, chosen: _Chosen, found: Layout, subject: Any, progress: A
     )
     rows = generate_answers(name, conversations, config, subject, progress)
     rejected = [{"place": p.place, "reason": p.reason, "content": ""} for p in found.rows if p.row is None]
+    answered = {row["item"] for row in rows}
+    refused = [c for c in conversations if c.id not in answered]
+    rejected += [
+        {"place": c.id, "reason": "no answer: the endpoint refuses its prompt", "content": ""} for c in refused
+    ]
     return rows, {"task": found.name, "rejected": len(rejected), "rejected_rows": rejected}
 
 

@@ -63,18 +63,19 @@ def loader(file: TaskFile, asked: Wanted, *, chat: bool) -> Load:
         return lambda _subject: task
     load_task(file, asked)  # what is wrong with the rows is said before a model is loaded
 
+    kind = file.settings.get("output_type", "generate_until")
+
     def with_template(subject: Subject | None) -> Task:
         assert subject is not None
-        if (
-            isinstance(subject, RemoteSubject)
-            and file.settings.get("output_type", "generate_until") != "generate_until"
-        ):
+        if not isinstance(subject, RemoteSubject) or kind == "generate_until":
+            return load_task(file, replace(asked, chat=subject.backend.chat))
+        if subject.tokenizer is None:
             raise DataError(
-                "log-probabilities under an endpoint's own chat template cannot be asked",
+                "log-probabilities under a chat template need the template, which an endpoint does not show",
                 place=file.place,
-                fix="set `chat: false`, or measure the model's directory with `model`",
+                fix="name the model's tokenizer directory as `tokenizer`, or set `chat: false`",
             )
-        return load_task(file, replace(asked, chat=subject.backend.chat))
+        return load_task(file, replace(asked, chat=subject.rendered))
 
     return with_template
 
@@ -85,12 +86,13 @@ def score_task(
     """Return one row per item, and the facts of the set: metrics, prompt, what was rejected."""
     subject, progress = models
     task = load(subject)
-    judged = run_task(task, subject.backend, progress)
+    judged, unanswered = run_task(task, subject.backend, progress)
     rows = [_row(name, language, task, one) for one in judged]
     facts: Row = {"task": task.name, "task_sha256": task.sha256, "num_fewshot": task.num_fewshot}
     facts |= {"metrics": figures(task, judged), "prompt_example": task.items[0].prompt[:2000]}
     facts |= mark(rows, task, judged, training)
-    facts |= {"rejected": len(task.rejected), "rejected_rows": [vars_of(one) for one in task.rejected]}
+    rejected = [*task.rejected, *unanswered]
+    facts |= {"rejected": len(rejected), "rejected_rows": [vars_of(one) for one in rejected]}
     return rows, facts
 
 

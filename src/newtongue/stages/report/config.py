@@ -24,6 +24,9 @@ class ReportConfig(StageConfig):
     """Scores of control runs, by label."""
     twins: dict[str, str] = Field(default_factory=dict)
     """Name of a set -> name of the set that holds the same items in the reference language."""
+    same_items: dict[str, list[str]] = Field(default_factory=dict)
+    """Name of a set in the reference language -> names of sets that hold the same items, one per other language:
+    who agrees with whom, and how much of the reference each language reaches."""
     stages: list[AnyRef] = Field(default_factory=list)
     """Artefacts whose cards, counts and costs the report shows, in order."""
     max_retention_loss: float = Field(0.03, ge=0)

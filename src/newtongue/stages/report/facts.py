@@ -11,7 +11,7 @@ from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS
 from newtongue.methods.comparison import Drawing, compare, compare_set
 from newtongue.methods.scores import summarise
 from newtongue.stages.report.config import ReportConfig
-from newtongue.stages.report.gaps import language_gaps
+from newtongue.stages.report.gaps import consistency, language_gaps
 from newtongue.stages.report.material import Made, Material, Measured
 
 CURVE_POINTS = 120
@@ -45,6 +45,7 @@ def build_facts(config: ReportConfig, material: Material) -> Facts:
         "limits": {name: getattr(limits, name) for name in limits.__slots__},
         "sets": sets,
         "gaps": language_gaps(config.twins, material, settings),
+        **({"consistency": consistency(config.same_items, material, settings)} if config.same_items else {}),
         "models": {m.label: m.scores["model"] for m in [*material.models, *material.controls]},
         "measurement": material.after.scores["settings"],
         "bootstrap": settings,

@@ -19,6 +19,7 @@ def build_markdown(facts: Facts) -> str:
         _controls(facts),
         _documents(facts),
         _shares(facts),
+        _gaps(facts),
         _expansions(facts),
         "\n".join(f"- {cell(line)}" for line in facts["notices"] + facts["missing"]),
     ]
@@ -131,6 +132,25 @@ def _shares(facts: Facts) -> str:
                     what = key.removesuffix("_fraction").replace("_", " ")
                     lines.append(f"- {cell(name)}, {cell(label_of(label))}, {what}: {interval_text(value, percent, 0)}")
     return "\n".join(["## Answers", "", *lines]) if lines else ""
+
+
+def _gaps(facts: Facts) -> str:
+    """Return the same items in several languages: difference, share of the reference, answered alike."""
+    lines = [
+        f"- {cell(gap['set'])} against {cell(gap['twin'])}, {cell(label_of(gap['model']))}, {number(gap['n'])} items: "
+        f"{interval_text(gap['difference'], signed_percent, 1)} points, "
+        f"{interval_text(gap['fraction_of_reference'], percent, 0)} of the reference, "
+        f"answered alike {percent(gap['agreement'], 0)}"
+        for gap in facts["gaps"]
+    ]
+    lines += [
+        f"- {cell(one['set'])} against {cell(found['reference'])}, {cell(label_of(found['model']))}, "
+        f"{number(found['n'])} items: {interval_text(one['fraction_of_reference'], percent, 0)} of the reference, "
+        f"answered alike in all pairs {percent(found['mean_agreement'], 0)}"
+        for found in facts.get("consistency", [])
+        for one in found["sets"][1:]
+    ]
+    return "\n".join(["## Gap between languages", "", *lines]) if lines else ""
 
 
 def _expansions(facts: Facts) -> str:

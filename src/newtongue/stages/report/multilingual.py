@@ -106,7 +106,39 @@ def gaps(facts: Facts) -> str:
     ]
     head = ["Sets", "Model", "Difference, points", "Of the reference", "Answered alike", "Right in both", "Items"]
     table = markup.table("The same items in two languages", head, rows, words=(0, 1)) if rows else ""
-    return markup.section("gaps", "Gap between languages", table)
+    groups = [part for found in facts.get("consistency", []) for part in (_reached(found), _alike(found))]
+    return markup.section("gaps", "Gap between languages", table, *groups)
+
+
+def _reached(found: Facts) -> str:
+    """Return a table: how much every language gets right, and how much of the reference that is."""
+    rows = [
+        [
+            escape(_named(one)),
+            percent(one["correct_fraction"], 1),
+            with_interval(one["difference"], signed_percent, 1) if "difference" in one else "reference",
+            with_interval(one["fraction_of_reference"], percent, 0) if "difference" in one else "–",
+        ]
+        for one in found["sets"]
+    ]
+    title = f"{label_of(found['model'])}: {number(found['n'])} items in {len(rows)} languages"
+    told = f"{title}; right in all {percent(found['all_correct'], 0)}"
+    return markup.table(told, ["Language", "Right", "Difference, points", "Of the reference"], rows)
+
+
+def _alike(found: Facts) -> str:
+    """Return a table: the share of items every two languages answer alike."""
+    names = [_named(one) for one in found["sets"]]
+    rows = [
+        [escape(name), *(percent(cell, 0) for cell in line)]
+        for name, line in zip(names, found["agreement"], strict=True)
+    ]
+    title = f"{label_of(found['model'])}: answered alike, mean of all pairs {percent(found['mean_agreement'], 0)}"
+    return markup.table(title, ["", *names], rows)
+
+
+def _named(one: Facts) -> str:
+    return f"{language_name(one['language'])} ({one['set']})" if one["language"] else str(one["set"])
 
 
 def wordings(facts: Facts) -> str:
