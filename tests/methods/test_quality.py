@@ -138,6 +138,28 @@ def test_the_surface_shows_each_fault() -> None:
     assert np.isnan(unknown[column["surprise"]])
 
 
+def test_an_answer_to_another_question_is_off_topic_in_every_script() -> None:
+    column = FEATURES.index("off_topic")
+    for tag, text in TEXTS.items():
+        length = len(text) // 3
+        parts = [text[first : first + length] for first in (0, length, 2 * length)]
+        rows = [Example(part[:8], f"{part} {n}", tag) for n, part in enumerate(parts)]
+        surface = learn_surface(rows)
+        own = symptoms(rows, surface)[:, column]
+        swapped = [Example(row.prompt, rows[n - 1].answer, tag) for n, row in enumerate(rows)]
+        assert symptoms(swapped, surface)[:, column].mean() > own.mean() + 0.05, tag
+        assert symptoms([Example("", rows[0].answer, tag)], surface)[0, column] == 0
+
+
+def test_shared_rare_words_say_more_than_shared_common_ones() -> None:
+    rows = [Example("please tell me about it", f"please tell me about number {n}", "eng_Latn") for n in range(30)]
+    surface, column = learn_surface([*rows, Example("volcano", "the volcano", "eng_Latn")]), FEATURES.index("off_topic")
+    common = Example("please tell me about volcano", "please tell me about the weather", "eng_Latn")
+    rare = Example("please tell me about volcano", "a volcano is a mountain of fire", "eng_Latn")
+    found = symptoms([common, rare], surface)[:, column]
+    assert found[1] < found[0]
+
+
 def test_a_character_model_counts_what_it_saw() -> None:
     model = count_characters(stream_of(["abab abab"] * 20), 7, 5, np.zeros(1 << 14, dtype=np.uint32))
     seen, unseen = (model.surprisal(stream_of([text]), 7).mean() for text in ("abab", "zqxw"))

@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 POOL_ROWS = 4096
 """Rows kept up to date together; a matter of speed only."""
 GAIN_ROWS = 64
-"""Rows whose gain is computed together in facility location; a matter of speed only."""
+"""Rows whose gain is computed together; a matter of speed only."""
 BLOCK_ROWS = 1024
 AGE = 256
 """Rows last compared within so many choices of each other are compared together."""
@@ -90,6 +90,7 @@ class _Mmr:
         return self.gains[places] - (1 - self.weight) * (self.nearest[places].astype(np.float64) / ONE)
 
     def take(self, place: int) -> None:
+        """Count a row as chosen: others differ from it from now on."""
         self.points[self.count] = self.rows[place]
         self.count += 1
         self._close([place, *self.quotas.take(place)])
@@ -210,27 +211,56 @@ def facility_location(
     Source: Nemhauser, Wolsey and Fisher 1978; similarity is 1 + cosine, so that it is never negative.
     """
     covered = np.zeros(len(ground), dtype=np.float32)
-    for place in chosen:
+
+    def add(place: int) -> None:
         np.maximum(covered, _similar(ground, rows[place : place + 1])[:, 0], out=covered)
-        quotas.take(place)
-    gains, fresh = np.full(len(rows), np.inf), np.full(len(rows), -1, dtype=np.int64)
-    gains[[*chosen, *quotas.closed()]] = -np.inf
-    found: list[int] = []
-    while not quotas.full:
-        top = _highest(gains, ties, GAIN_ROWS)
-        if gains[top[0]] == -np.inf:
-            break
-        if fresh[top[0]] != len(found):
-            stale = top[(fresh[top] != len(found)) & (gains[top] > -np.inf)]
-            gains[stale] = _gains(ground, rows[stale], covered)
-            fresh[stale] = len(found)
-            continue
-        place = int(top[0])
-        found.append(place)
-        np.maximum(covered, _similar(ground, rows[place : place + 1])[:, 0], out=covered)
-        gains[[place, *quotas.take(place)]] = -np.inf
-        progress(len(found))
-    return found
+
+    greedy = _Greedy(lambda places: _gains(ground, rows[places], covered), add, quotas, ties)
+    return greedy.run(chosen, progress)
+
+
+class _Greedy:
+    """Row by row the one that gains most; old gains are bounds, the lower tie wins between equal gains."""
+
+    def __init__(
+        self, gains: Callable[[Ints], Floats], add: Callable[[int], None], quotas: Quotas, ties: Ints
+    ) -> None:
+        self.gains, self.add, self.quotas, self.ties = gains, add, quotas, ties
+        self.open = np.ones(len(ties), dtype=np.bool_)
+        self.open[quotas.closed()] = False
+
+    def take(self, place: int) -> None:
+        """Count a row as chosen, and close it and every kind that it fills."""
+        self.add(place)
+        self.open[[place, *self.quotas.take(place)]] = False
+
+    def run(self, chosen: Sequence[int], progress: Callable[[int], None]) -> list[int]:
+        """Return the places chosen, in order, after those that were chosen before."""
+        for place in chosen:
+            self.take(place)
+        heap = [(-np.inf, int(tie), -1, place) for place, tie in enumerate(self.ties) if self.open[place]]
+        heapq.heapify(heap)
+        found: list[int] = []
+        while heap and not self.quotas.full:
+            if stale := self._stale(heap, len(found)):
+                for place, gain in zip(stale, self.gains(np.array(stale)), strict=True):
+                    heapq.heappush(heap, (-float(gain), int(self.ties[place]), len(found), place))
+                continue
+            place = heapq.heappop(heap)[3]
+            if self.open[place]:
+                found.append(place)
+                self.take(place)
+                progress(len(found))
+        return found
+
+    def _stale(self, heap: list[tuple[float, int, int, int]], age: int) -> list[int]:
+        """Take the open rows off the top whose gain is from before the last choice, GAIN_ROWS at most."""
+        found: list[int] = []
+        while heap and heap[0][2] != age and len(found) < GAIN_ROWS:
+            place = heapq.heappop(heap)[3]
+            if self.open[place]:
+                found.append(place)
+        return found
 
 
 def facility_value(rows: Grid, ground: Grid, chosen: Sequence[int]) -> float:
@@ -276,25 +306,14 @@ def token_coverage(
     """
     counted = [np.unique(row, return_counts=True) for row in tokens]
     have = np.zeros(1 + max((int(ids.max()) for ids, _ in counted if len(ids)), default=0))
-    closed = np.zeros(len(tokens), dtype=np.bool_)
-    for place in chosen:
+
+    def add(place: int) -> None:
         have[counted[place][0]] += counted[place][1]
-        closed[[place, *quotas.take(place)]] = True
-    heap = [(-_root_gain(have, *counted[place]), int(ties[place]), -1, place) for place in range(len(tokens))]
-    heapq.heapify(heap)
-    found: list[int] = []
-    while heap and not quotas.full:
-        _, tie, fresh, place = heapq.heappop(heap)
-        if closed[place] or quotas.is_closed(place):
-            continue
-        if fresh != len(found):
-            heapq.heappush(heap, (-_root_gain(have, *counted[place]), tie, len(found), place))
-            continue
-        found.append(place)
-        have[counted[place][0]] += counted[place][1]
-        closed[[place, *quotas.take(place)]] = True
-        progress(len(found))
-    return found
+
+    def gains(places: Ints) -> Floats:
+        return np.array([_root_gain(have, *counted[place]) for place in places])
+
+    return _Greedy(gains, add, quotas, ties).run(chosen, progress)
 
 
 def _root_gain(have: Floats, ids: Ints, counts: Ints) -> float:

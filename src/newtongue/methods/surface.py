@@ -44,7 +44,11 @@ ORDER = 5
 SLOTS = 1 << 21
 """Slots of their table."""
 PROFILE_SLOTS = 1 << 12
-"""Slots of the trigram profiles a prompt and an answer are compared by."""
+"""Slots of the bigram profiles a prompt and an answer are compared by: their languages."""
+TOPIC_ORDERS = (4, 5, 6)
+"""Lengths of the n-grams a prompt and an answer are compared by: their topics, characters."""
+TOPIC_SLOTS = 1 << 18
+"""Slots of the counts that tell how rare such an n-gram is."""
 REPEAT_CHARS = 6
 """Length of the n-grams whose repetition counts."""
 PAIRS = {"(": ")", "[": "]", "{": "}", "«": "»", "“": "”", "「": "」", "『": "』", "（": "）", "【": "】"}
@@ -58,16 +62,22 @@ class Surface:
         characters: Character model of answers, one salt per language, and of shapes under SHAPE_SALT.
         languages: Tags with counts of their own, sorted.
         lengths: Logarithms of answer lengths in characters, sorted, at most LENGTHS of them.
+        topics: Good rows that hold an n-gram of TOPIC_ORDERS, by its slot (TOPIC_SLOTS,).
+        rows: Good rows.
     """
 
     characters: CharacterModel
     languages: tuple[str, ...]
     lengths: Floats
+    topics: NDArray[np.int64]
+    rows: int
 
 
 SHAPE_SALT = 1
 LENGTHS = 2000
 """Quantiles of answer length that are kept."""
+TOPIC_ROWS = 256
+"""Rows counted together; a matter of memory only."""
 
 
 def learn_surface(rows: Sequence[Example]) -> Surface:
@@ -83,7 +93,11 @@ def learn_surface(rows: Sequence[Example]) -> Surface:
     model = count_characters(stream_of([_shape(row.answer) for row in rows]), SHAPE_SALT, ORDER, table)
     lengths = np.log([max(1, len(row.answer)) for row in rows])
     kept = np.quantile(lengths, np.linspace(0, 1, min(LENGTHS, len(lengths))))
-    return Surface(model, tuple(sorted({row.language for row in rows})), kept)
+    topics = np.zeros(TOPIC_SLOTS, dtype=np.int64)
+    for first in range(0, len(rows), TOPIC_ROWS):
+        part = stream_of([normalised(f"{row.prompt}\n{row.answer}") for row in rows[first : first + TOPIC_ROWS]])
+        topics += np.bincount(_topic_keys(part) % TOPIC_SLOTS, minlength=TOPIC_SLOTS)
+    return Surface(model, tuple(sorted({row.language for row in rows})), kept, topics, len(rows))
 
 
 def symptoms(rows: Sequence[Example], surface: Surface) -> Floats:
@@ -102,7 +116,7 @@ def symptoms(rows: Sequence[Example], surface: Surface) -> Floats:
         "shortness": _shortness(rows, surface.lengths),
         "repeated_ngrams": _repeated(texts),
         "longest_repeat": np.array([_repeated_lines(row.answer) for row in rows]),
-        **_against_prompt(rows, answers),
+        **_against_prompt(rows, answers, surface),
         "unbalanced": np.array([_unbalanced(row.answer) for row in rows], dtype=np.float64),
     }
     return np.stack([columns[name] for name in FEATURES], axis=1)
@@ -166,26 +180,40 @@ def _repeated_lines(text: str) -> float:
     return best / max(1, len(plain))
 
 
-def _against_prompt(rows: Sequence[Example], answers: Sequence[str]) -> dict[str, Floats]:
+def _against_prompt(rows: Sequence[Example], answers: Sequence[str], surface: Surface) -> dict[str, Floats]:
     prompts = [normalised(row.prompt) for row in rows]
     asked = np.array([bool(prompt) for prompt in prompts])
     scripts = [1 - _cosine(_scripts(a), _scripts(p)) if p else 0.0 for a, p in zip(answers, prompts, strict=True)]
-    common, rare = _profile_distances(answers, prompts)
+    said, wanted = stream_of(answers), stream_of(prompts)
     return {
         "foreign_script": np.array(scripts),
-        "foreign_ngrams": np.where(asked, common, 0.0),
-        "off_topic": np.where(asked, rare, 0.0),
+        "foreign_ngrams": np.where(asked, _profile_distances(said, wanted), 0.0),
+        "off_topic": np.where(asked, _topic_distances(said, wanted, surface), 0.0),
     }
 
 
-def _profile_distances(answers: Sequence[str], prompts: Sequence[str]) -> tuple[Floats, Floats]:
-    """Return 1 - cosine of profiles of short n-grams (language) and of long ones (topic)."""
-    found = []
-    for order in (2, 5):
-        left, right = (_profiles(stream_of(texts), order) for texts in (answers, prompts))
-        norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
-        found.append(1 - (left * right).sum(axis=1) / np.maximum(norms, 1e-9))
-    return found[0], found[1]
+def _profile_distances(answers: Stream, prompts: Stream) -> Floats:
+    """Return 1 - cosine of profiles of bigrams: different languages have different ones."""
+    left, right = (_profiles(texts, 2) for texts in (answers, prompts))
+    norms = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
+    return np.asarray(1 - (left * right).sum(axis=1) / np.maximum(norms, 1e-9))
+
+
+def _topic_distances(answers: Stream, prompts: Stream, surface: Surface) -> Floats:
+    """Return 1 - cosine of the sets of long n-grams of answer and prompt, each weighted by its rarity."""
+    rarity = np.square(np.log((1 + surface.rows) / np.minimum(1 + surface.topics, 1 + surface.rows)))
+    left, right = _topic_keys(answers), _topic_keys(prompts)
+    keys = (np.intersect1d(left, right, assume_unique=True), left, right)
+    sums = [
+        np.bincount(key // TOPIC_SLOTS, weights=rarity[key % TOPIC_SLOTS], minlength=answers.texts) for key in keys
+    ]
+    return np.asarray(1 - sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-9)))
+
+
+def _topic_keys(texts: Stream) -> NDArray[np.int64]:
+    """Return text * TOPIC_SLOTS + slot for every different long n-gram of every text, sorted."""
+    slots = np.concatenate([ngram_hashes(texts, order) & np.uint64(TOPIC_SLOTS - 1) for order in TOPIC_ORDERS])
+    return np.unique(np.tile(texts.rows, len(TOPIC_ORDERS)) * TOPIC_SLOTS + slots.astype(np.int64))
 
 
 def _profiles(texts: Stream, order: int) -> Floats:

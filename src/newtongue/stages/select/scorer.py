@@ -16,7 +16,7 @@ from newtongue.core.errors import DataError
 from newtongue.methods import quality
 from newtongue.methods.corruption import Example
 from newtongue.methods.hashed_ngrams import CharacterModel
-from newtongue.methods.surface import ORDER, SLOTS, Surface
+from newtongue.methods.surface import ORDER, SLOTS, TOPIC_SLOTS, Surface
 from newtongue.stages.select.config import ScorerTraining, SelectConfig
 from newtongue.stages.select.features import Describer
 from newtongue.stages.select.pool import Pool
@@ -24,6 +24,8 @@ from newtongue.stages.select.training import Fit, Trained, measure, training_mat
 
 Floats = NDArray[np.float64]
 
+FORMAT = 2
+"""Raised when a scorer's files hold other numbers than before."""
 ENCODER_FILES = ("*.safetensors", "*.safetensors.index.json", "*.json", "*.model", "*.txt")
 """Files of an encoder directory that are copied beside the scorer, so that it stands by itself."""
 
@@ -60,7 +62,7 @@ def apply_scorer(folder: Path, examples: Sequence[Example], context: Context) ->
             "holds no scorer.json", place=str(folder), expected="the payload of a select stage with `train`"
         )
     facts = orjson.loads(file.read_bytes())
-    if facts["format"] != 1 or facts["template"] != quality.TEMPLATE:
+    if facts["format"] != FORMAT or facts["template"] != quality.TEMPLATE:
         raise DataError("was trained with another template or format", place=str(file), fix="train the scorer again")
     arrays = np.load(folder / "scorer.npz", allow_pickle=False)
     trained = _read(facts, arrays)
@@ -79,7 +81,7 @@ def _write(
 ) -> None:
     plain = training.model_dump(mode="json", exclude={"encoder", "pairs", "device"})
     facts = {
-        "format": 1,
+        "format": FORMAT,
         "template": quality.TEMPLATE,
         "training": plain | ({"encoder": "./encoder"} if describer.encoder else {}),
         "encoder": describer.encoder is not None,
@@ -89,11 +91,14 @@ def _write(
     }
     (folder / "scorer.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
     counts = trained.surface.characters.counts
-    slots = np.flatnonzero(counts)
+    slots, topics = np.flatnonzero(counts), np.flatnonzero(trained.surface.topics)
     arrays = {
         "slots": slots.astype(np.int32),
         "counts": counts[slots],
         "lengths": trained.surface.lengths,
+        "topics": topics.astype(np.int32),
+        "topic_rows": trained.surface.topics[topics].astype(np.int32),
+        "rows": np.array(trained.surface.rows),
         "symptom_weights": trained.weights.symptoms,
         "vector_weights": trained.weights.vector,
         "tags": np.array(list(trained.scale.mean)),
@@ -112,7 +117,10 @@ def _write(
 def _read(facts: dict[str, Any], arrays: Any) -> Trained:
     counts = np.zeros(SLOTS, dtype=np.uint32)
     counts[arrays["slots"]] = arrays["counts"]
-    surface = Surface(CharacterModel(counts, ORDER), tuple(facts["languages"]), arrays["lengths"])
+    topics = np.zeros(TOPIC_SLOTS, dtype=np.int64)
+    topics[arrays["topics"]] = arrays["topic_rows"]
+    characters = CharacterModel(counts, ORDER)
+    surface = Surface(characters, tuple(facts["languages"]), arrays["lengths"], topics, int(arrays["rows"]))
     tags = [str(tag) for tag in arrays["tags"]]
     scale = quality.Scale(
         dict(zip(tags, arrays["mean"], strict=True)),
