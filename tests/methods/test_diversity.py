@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from newtongue.methods.diversity import facility_location, facility_value, k_center, mmr, token_coverage
+from newtongue.methods.diversity import k_center, mmr
 from newtongue.methods.quotas import Quotas, divide
+from newtongue.methods.submodular import facility_location, facility_value, token_coverage
 from newtongue.methods.unit_grid import ONE, Grid, dots, to_grid
 
 

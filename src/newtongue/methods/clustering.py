@@ -57,13 +57,22 @@ def principal(rows: Grid, variance: float) -> Grid:
 
     Source: Ge et al. 2024 (arXiv 2402.18191): 95 %.
     """
+    return turn(rows, rotation(rows, variance))
+
+
+def rotation(rows: Grid, variance: float) -> Grid:
+    """Return the directions `principal` rotates onto: array (D, P) on the grid."""
     values, vectors = _directions(rows)
     shares = np.cumsum(values) / max(values.sum(), 1e-12)
     kept = int(np.searchsorted(shares, variance - 1e-12)) + 1
-    turned = np.rint(vectors[:, : min(kept, len(values))] * GRID).astype(np.int16)
-    found = np.empty((len(rows), turned.shape[1]), dtype=np.int16)
+    return np.asarray(np.rint(vectors[:, : min(kept, len(values))] * GRID).astype(np.int16))
+
+
+def turn(rows: Grid, directions: Grid) -> Grid:
+    """Return rows (N, D) along directions (D, P): array (N, P) on the grid."""
+    found = np.empty((len(rows), directions.shape[1]), dtype=np.int16)
     for block in _blocks(len(rows)):
-        found[block] = np.rint(dots(rows[block], turned.T) / GRID).astype(np.int16)
+        found[block] = np.rint(dots(rows[block], directions.T) / GRID).astype(np.int16)
     return found
 
 

@@ -8,7 +8,7 @@ Shapes: B texts, D dimensions, S slots.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,13 +40,30 @@ def embed_texts(texts: Sequence[str], dimensions: int) -> Grid:
     Source: sparse random projections, Achlioptas 2003 and Kane and Nelson 2014 (arXiv 1012.1577), with SIGNS non-zero
         entries per n-gram; hashing as in Weinberger et al. 2009 (arXiv 0902.2206).
     """
+    return project_texts(texts, rarity([texts]), dimensions)
+
+
+def rarity(parts: Iterable[Sequence[str]]) -> NDArray[np.float64]:
+    """Return how rare the n-grams of every slot are in a pool that comes in parts: array (SLOTS,), idf."""
+    frequency, count = np.zeros(SLOTS), 0
+    for texts in parts:
+        count += len(texts)
+        for part in _batches(texts):
+            frequency += _slot_counts(part)
+    return np.asarray(np.log((1 + count) / (1 + frequency)))
+
+
+def project_texts(texts: Sequence[str], rare: NDArray[np.float64], dimensions: int) -> Grid:
+    """Return the vectors of some texts of a pool: array (B, D) on the grid, equal however the pool is divided.
+
+    Args:
+        texts: Some texts.
+        rare: Rarity of the n-grams in the pool.
+        dimensions: D.
+    """
     if not texts:
         return np.zeros((0, dimensions), dtype=np.int16)
-    frequency = np.zeros(SLOTS)
-    for part in _batches(texts):
-        frequency += _slot_counts(part)
-    rarity = np.log((1 + len(texts)) / (1 + frequency))
-    return np.concatenate([to_grid(_project(part, rarity, dimensions)) for part in _batches(texts)])
+    return np.concatenate([to_grid(_project(part, rare, dimensions)) for part in _batches(texts)])
 
 
 def _batches(texts: Sequence[str]) -> Iterator[Stream]:
@@ -69,11 +86,11 @@ def _slot_counts(stream: Stream) -> NDArray[np.int64]:
     return np.bincount(np.concatenate(found).astype(np.int64), minlength=SLOTS)
 
 
-def _project(stream: Stream, rarity: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
+def _project(stream: Stream, rare: NDArray[np.float64], dimensions: int) -> NDArray[np.float64]:
     total = np.zeros(stream.texts * dimensions)
     for order in ORDERS:
         rows, hashes, counts = _distinct(stream, order)
-        weights = (1 + np.log(counts)) * rarity[(hashes & np.uint64(SLOTS - 1)).astype(np.int64)]
+        weights = (1 + np.log(counts)) * rare[(hashes & np.uint64(SLOTS - 1)).astype(np.int64)]
         for k in range(SIGNS):
             mixed = _mix(hashes + np.uint64(k + 1))
             places = rows * dimensions + (mixed % np.uint64(dimensions)).astype(np.int64)

@@ -24,9 +24,9 @@ CLIP = 6.0
 """Standard deviations beyond which a symptom is not more suspicious."""
 PRIOR = 0.15
 """Prior weight of a symptom, in score per standard deviation; the margin of a pair is 1."""
-STRONG_PRIORS = {"shortness": 0.4, "foreign_script": 0.3}
-"""Symptoms whose prior is larger: an answer cut off shows little else in a script without sentence marks, and letters
-of another script than the prompt's are rarely right."""
+STRONG_PRIORS = {"shortness": 0.4, "foreign_script": 0.3, "off_topic": 0.6, "prompt_ignored": 0.3}
+"""Symptoms whose prior is larger: an answer cut off shows little else in a script without sentence marks, letters of
+another script than the prompt's are rarely right, and an answer to another question shows nothing but its topic."""
 FLOOR = 0.5
 """Share of its prior below which no symptom's weight falls."""
 RIDGE = 0.05

@@ -34,7 +34,7 @@ Floats = NDArray[np.float64]
 
 FEATURES = (
     "ending", "ending_shape", "opening_shape", "shortness", "repeated_ngrams", "longest_repeat", "foreign_script",
-    "foreign_ngrams", "other_language", "surprise", "off_topic", "unbalanced",
+    "foreign_ngrams", "other_language", "surprise", "off_topic", "prompt_ignored", "unbalanced",
 )  # fmt: skip
 """Symptoms in the order of columns."""
 LANGUAGE_BOUND = ("ending", "other_language", "surprise")
@@ -49,6 +49,8 @@ TOPIC_ORDERS = (4, 5, 6)
 """Lengths of the n-grams a prompt and an answer are compared by: their topics, characters."""
 TOPIC_SLOTS = 1 << 18
 """Slots of the counts that tell how rare such an n-gram is."""
+LEAST_COSINE, LEAST_HELD = 0.01, 0.1
+"""What is added to likeness of topic under the logarithm: less than this is as good as nothing."""
 REPEAT_CHARS = 6
 """Length of the n-grams whose repetition counts."""
 PAIRS = {"(": ")", "[": "]", "{": "}", "«": "»", "“": "”", "「": "」", "『": "』", "（": "）", "【": "】"}
@@ -185,10 +187,12 @@ def _against_prompt(rows: Sequence[Example], answers: Sequence[str], surface: Su
     asked = np.array([bool(prompt) for prompt in prompts])
     scripts = [1 - _cosine(_scripts(a), _scripts(p)) if p else 0.0 for a, p in zip(answers, prompts, strict=True)]
     said, wanted = stream_of(answers), stream_of(prompts)
+    topic, ignored = _topic_distances(said, wanted, surface)
     return {
         "foreign_script": np.array(scripts),
         "foreign_ngrams": np.where(asked, _profile_distances(said, wanted), 0.0),
-        "off_topic": np.where(asked, _topic_distances(said, wanted, surface), 0.0),
+        "off_topic": np.where(asked, topic, 0.0),
+        "prompt_ignored": np.where(asked, ignored, 0.0),
     }
 
 
@@ -199,15 +203,22 @@ def _profile_distances(answers: Stream, prompts: Stream) -> Floats:
     return np.asarray(1 - (left * right).sum(axis=1) / np.maximum(norms, 1e-9))
 
 
-def _topic_distances(answers: Stream, prompts: Stream, surface: Surface) -> Floats:
-    """Return 1 - cosine of the sets of long n-grams of answer and prompt, each weighted by its rarity."""
+def _topic_distances(answers: Stream, prompts: Stream, surface: Surface) -> tuple[Floats, Floats]:
+    """Compare the long n-grams of answer and prompt, each weighted by its rarity.
+
+    Returns:
+        -log of the cosine of the two sets, and -log of the share of the prompt's that the answer holds. A little is
+        added first. Under the logarithm answers that share nothing lie together; the differences that tell an answer
+        to another question from a terse one are among small numbers.
+    """
     rarity = np.square(np.log((1 + surface.rows) / np.minimum(1 + surface.topics, 1 + surface.rows)))
     left, right = _topic_keys(answers), _topic_keys(prompts)
     keys = (np.intersect1d(left, right, assume_unique=True), left, right)
-    sums = [
+    shared, said, asked = (
         np.bincount(key // TOPIC_SLOTS, weights=rarity[key % TOPIC_SLOTS], minlength=answers.texts) for key in keys
-    ]
-    return np.asarray(1 - sums[0] / np.sqrt(np.maximum(sums[1] * sums[2], 1e-9)))
+    )
+    cosine, held = shared / np.sqrt(np.maximum(said * asked, 1e-9)), shared / np.maximum(asked, 1e-9)
+    return np.asarray(-np.log(LEAST_COSINE + cosine)), np.asarray(-np.log(LEAST_HELD + held))
 
 
 def _topic_keys(texts: Stream) -> NDArray[np.int64]:

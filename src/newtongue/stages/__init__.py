@@ -67,7 +67,7 @@ CATALOGUE: dict[str, Entry] = {
         Entry("translate", "translate", "TranslateConfig"),
         Entry("transform", "transform", "TransformConfig"),
         Entry("synth", "synthesise", "SynthConfig", version=2),
-        Entry("select", "select", "SelectConfig", version=2),
+        Entry("select", "select", "SelectConfig", version=3),
         Entry("sft", "finetune", "SftConfig"),
         Entry("align", "align", "AlignConfig", ready=False),
         Entry("merge", "merge", "MergeConfig"),

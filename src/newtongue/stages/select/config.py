@@ -138,6 +138,9 @@ class SelectConfig(StageConfig):
     """`new_token_coverage`: model whose new tokens (those of its `expansion.json`) rows should exercise."""
     train: ScorerTraining | None = None
     """Make a Scorer instead of choosing rows."""
+    shard_rows: int = Field(1_000_000, ge=2)
+    """Rows looked at together. A larger pool stays on disk and is cut into shards by chance; each shard chooses, then
+    one choice is made of what the shards keep."""
     makes_kind: Literal["Conversations", "Corpus", "Preferences"] = "Conversations"
     """Kind of the rows; the stage makes the kind it was given, or a Scorer when `train` is set."""
     seed: int = 0

@@ -2,7 +2,9 @@
 
 Rows are read once and written once. On top of that come: hashed n-gram vectors per byte; clusters, about ten
 passes of rows times clusters times dimensions; a choice row by row, at most rows times kept rows times dimensions (lazy
-methods look at a part of them); and the nearest kept row of every row, the same product once.
+methods look at a part of them); and the nearest kept row of every row, the same product once. A pool of more than
+`shard_rows` rows stays on disk: memory then grows by a few hundred bytes per row, not by its text, and each shard has
+the clusters of its own size.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ MULTIPLY_ADDS_PER_SECOND = 2e10
 """Exact products in float32, one core."""
 CLUSTER_PASSES = 10
 """Passes over all rows that finding clusters takes, samples included."""
+BYTES_PER_ROW = 200
+"""Memory for the id and the numbers of a row whose text stays on disk."""
 SCORER_SECONDS_PER_ROW = 0.012
 """Training a scorer: a row, its spoiled twins, and one language left out in turn."""
 
@@ -41,13 +45,15 @@ def estimate(config: SelectConfig, counts: Mapping[str, Counts], machine: Machin
         )
     dimensions = _dimensions(config, counts)
     if dimensions:
-        clusters = config.diversity.clusters or math.isqrt(available // 2) + 1
+        clusters = config.diversity.clusters or math.isqrt(min(available, config.shard_rows) // 2) + 1
         products = available * dimensions * (CLUSTER_PASSES * clusters + 2 * kept)
         seconds += VECTOR_SECONDS_PER_BYTE * source.utf8_bytes + products / MULTIPLY_ADDS_PER_SECOND
+    held = min(available, config.shard_rows)
+    texts = source.utf8_bytes if held == available else 0
     return Estimate(
         seconds=(seconds / 1.5, seconds, 3 * seconds),
         disk_gb=(2 * source.utf8_bytes + 2 * available * dimensions) / 1e9,
-        memory_gb=0.3 + (5 * source.utf8_bytes + 6 * available * dimensions) / 1e9,
+        memory_gb=0.3 + (5 * texts + 6 * held * dimensions + BYTES_PER_ROW * available) / 1e9,
         makes=Counts(documents=kept, utf8_bytes=source.utf8_bytes * kept // available),
         notes=("encoder time is not included",) if config.embeddings and config.embeddings.encoder else (),
     )

@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from newtongue.methods.clustering import principal
+from newtongue.methods.clustering import rotation, turn
 from newtongue.methods.unit_grid import ONE, Grid, dots
 from newtongue.stages.select.choose import Choice, Material
 from newtongue.stages.select.config import SelectConfig
@@ -42,7 +42,7 @@ DROPPED = {
 
 def write_explanations(config: SelectConfig, material: Material, choice: Choice, folder: Path) -> dict[str, Any]:
     """Write `explained.jsonl` (a line per training row) and `selection.json` (facts for the report)."""
-    kept = np.zeros(len(material.pool.rows), dtype=np.bool_)
+    kept = np.zeros(len(material.pool), dtype=np.bool_)
     kept[choice.order] = True
     nearest = _nearest_kept(material.vectors, kept) if material.vectors is not None else None
     with open(folder / "explained.jsonl", "wb") as stream:
@@ -55,6 +55,7 @@ def write_explanations(config: SelectConfig, material: Material, choice: Choice,
         "available": len(kept),
         "kept": int(kept.sum()),
         "protected": len(material.protected),
+        "shards": choice.shards,
         "short": choice.short,
         "languages": _languages(material, kept),
         "coverage": _coverage(material, choice, kept, nearest),
@@ -69,7 +70,7 @@ def _lines(
 ) -> Iterator[dict[str, Any]]:
     pool, turn = material.pool, {place: number for number, place in enumerate(choice.order, 1)}
     ranks = language_ranks(material.scores, pool.languages)
-    sizes, always = Counter(pool.languages), set(material.protected)
+    sizes, always, last = Counter(pool.languages), set(material.protected), set(choice.last.tolist())
     for place, name in enumerate(pool.names):
         line: dict[str, Any] = {"id": name, "language": pool.languages[place], "kept": place in turn}
         if place in always:
@@ -77,7 +78,7 @@ def _lines(
         elif place in turn:
             line["why"] = f"choice {turn[place]:,} of {len(turn):,} by {config.method}"
         else:
-            line["why"] = DROPPED[config.method]
+            line["why"] = DROPPED[config.method] if place in last else f"in its shard: {DROPPED[config.method]}"
         if ranks is not None:
             line["score"] = round(float(material.scores[place]), 6)
             line["rank_in_language"] = int(ranks[place])
@@ -105,12 +106,13 @@ def language_ranks(scores: Floats, languages: Sequence[str]) -> Ints | None:
 def _nearest_kept(vectors: Grid, kept: NDArray[np.bool_]) -> tuple[Ints, Floats]:
     """Return for every row the nearest kept row other than itself, and the cosine; -1 when there is none."""
     places = np.flatnonzero(kept)
+    stay = np.asarray(vectors[places])
     found, cosines = np.full(len(vectors), -1), np.full(len(vectors), -np.inf)
     for first in range(0, len(vectors), BLOCK_ROWS):
         rows = np.arange(first, min(first + BLOCK_ROWS, len(vectors)))
         for second in range(0, len(places), 4 * BLOCK_ROWS):
             some = places[second : second + 4 * BLOCK_ROWS]
-            close = dots(vectors[rows], vectors[some])
+            close = dots(vectors[rows], stay[second : second + 4 * BLOCK_ROWS])
             close[rows[:, None] == some[None, :]] = -np.inf
             best = close.argmax(axis=1)
             value = close[np.arange(len(rows)), best] / ONE
@@ -176,8 +178,8 @@ def _map(material: Material, kept: NDArray[np.bool_]) -> list[list[float]]:
         for rows in (np.flatnonzero(kept), np.flatnonzero(~kept))
         if len(rows)
     ]
-    turned = principal(material.vectors, 1.0)[:, :2].astype(np.float64) / np.sqrt(ONE)
+    places = np.sort(np.concatenate(chosen))
+    turned = turn(material.vectors[places], rotation(material.vectors, 1.0)[:, :2]).astype(np.float64) / np.sqrt(ONE)
     if turned.shape[1] < 2:
         return []
-    places = np.sort(np.concatenate(chosen))
-    return [[round(float(turned[p, 0]), 4), round(float(turned[p, 1]), 4), int(kept[p])] for p in places]
+    return [[round(float(x), 4), round(float(y), 4), int(kept[p])] for (x, y), p in zip(turned, places, strict=True)]

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
+from array import array
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
 
 from newtongue.adapters.tables import read_conversations, read_documents
 from newtongue.adapters.tables.files import Reject, read_rows
@@ -15,7 +20,7 @@ from newtongue.core.context import Context
 from newtongue.core.errors import DataError, RecipeError
 from newtongue.core.rows import Conversation, Document
 from newtongue.methods.corruption import Example
-from newtongue.methods.quality import render
+from newtongue.methods.selection import draw_order
 from newtongue.stages.select.config import SelectConfig
 
 Row = Document | Conversation
@@ -25,47 +30,57 @@ UNSTATED = "unstated"
 
 @dataclass(frozen=True)
 class Pool:
-    """Training rows in their order, and all rows with the held-out ones among them.
+    """Facts on training rows, in their order. The texts of a large pool stay on disk and are read when needed.
 
     Attributes:
-        rows: Rows to choose from.
-        every: The same rows and the held-out ones, in the order they came.
-        source: Where they come from.
+        source: Where the rows come from.
+        every: Reads all rows, the held-out ones among them, in their order.
+        streamed: Whether `every` reads from disk rather than from memory.
+        names: Id of every training row; its number where it has none.
+        languages: Language of every training row.
+        tasks: Task type of every training row.
+        sources: Source of every training row.
+        lengths: Characters of every answer.
+        scores: Score that every row carries, NaN without one.
     """
 
-    rows: list[Row]
-    every: list[Row]
     source: Artefact
+    every: Callable[[], Iterator[Row]]
+    streamed: bool = False
+    names: list[str] = field(default_factory=list)
+    languages: list[str] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    lengths: array[float] = field(default_factory=lambda: array("d"))
+    scores: array[float] = field(default_factory=lambda: array("d"))
 
-    @cached_property
-    def names(self) -> list[str]:
-        """Id of every row; the number of a row that has none."""
-        return [row.id or f"#{place}" for place, row in enumerate(self.rows)]
+    def __len__(self) -> int:
+        return len(self.names)
 
-    @cached_property
-    def languages(self) -> list[str]:
-        """Language of every row."""
-        return [row.language or UNSTATED for row in self.rows]
+    def note(self, row: Row) -> None:
+        """Take the facts of one more training row."""
+        task, score = (row.task, row.score) if isinstance(row, Conversation) else ("", math.nan)
+        self.names.append(row.id or f"#{len(self.names)}")
+        self.languages.append(sys.intern(row.language or UNSTATED))
+        self.tasks.append(sys.intern(task or UNSTATED))
+        self.sources.append(sys.intern(row.source or UNSTATED))
+        self.lengths.append(len(row.text if isinstance(row, Document) else example_of(row).answer))
+        self.scores.append(score)
 
-    @cached_property
-    def tasks(self) -> list[str]:
-        """Task type of every row."""
-        return [(row.task if isinstance(row, Conversation) else "") or UNSTATED for row in self.rows]
+    def rows(self) -> Iterator[Row]:
+        """Yield the training rows."""
+        return (row for row in self.every() if row.split != "heldout")
 
-    @cached_property
-    def sources(self) -> list[str]:
-        """Source of every row."""
-        return [row.source or UNSTATED for row in self.rows]
+    def batches(self, size: int) -> Iterator[list[Example]]:
+        """Yield prompts and answers of the training rows, `size` at a time."""
+        rows = self.rows()
+        while batch := [example_of(row) for row in islice(rows, size)]:
+            yield batch
 
-    @cached_property
-    def examples(self) -> list[Example]:
-        """Prompt and answer of every row."""
-        return [example_of(row) for row in self.rows]
-
-    @cached_property
-    def texts(self) -> list[str]:
-        """Every row as one string, by the one template."""
-        return [render(example.prompt, example.answer) for example in self.examples]
+    def picked(self, places: Collection[int]) -> list[Row]:
+        """Return the training rows at some places, in the pool's order."""
+        wanted = set(places)
+        return [row for place, row in enumerate(self.rows()) if place in wanted]
 
 
 def example_of(row: Row) -> Example:
@@ -77,7 +92,7 @@ def example_of(row: Row) -> Example:
 
 
 def read_pool(config: SelectConfig, context: Context) -> Pool:
-    """Read the candidates.
+    """Read the candidates; a pool of more than `shard_rows` rows keeps its texts on disk.
 
     Raises:
         RecipeError: `makes_kind` is not the kind of the rows.
@@ -92,12 +107,26 @@ def read_pool(config: SelectConfig, context: Context) -> Pool:
         )
     if config.makes_kind == "Preferences":
         raise RecipeError("Preferences cannot be selected yet", place="select.makes_kind")
-    every: list[Row] = list(read_documents(source) if config.makes_kind == "Corpus" else read_conversations(source))
-    pool = Pool([row for row in every if row.split != "heldout"], every, source)
-    if not pool.rows:
+    pool = _gathered(source, config.makes_kind == "Corpus", config.shard_rows)
+    if not len(pool):
         raise DataError("there is no training row to choose from", place=str(config.candidates))
     _refuse_duplicates(pool)
     return pool
+
+
+def _gathered(source: Artefact, corpus: bool, most: int) -> Pool:
+    def read() -> Iterator[Row]:
+        return read_documents(source) if corpus else read_conversations(source)
+
+    pool, held = Pool(source, read, streamed=True), list[Row]()
+    for number, row in enumerate(read()):
+        if row.split != "heldout":
+            pool.note(row)
+        if number < most:
+            held.append(row)
+        elif held:
+            held.clear()
+    return replace(pool, every=lambda: iter(held), streamed=False) if held else pool
 
 
 def _refuse_duplicates(pool: Pool) -> None:
@@ -133,17 +162,14 @@ def protected_places(config: SelectConfig, context: Context, pool: Pool) -> list
     return [place for place, name in enumerate(pool.names) if name in kept]
 
 
-def column_scores(config: SelectConfig, pool: Pool) -> list[float]:
+def column_scores(config: SelectConfig, pool: Pool) -> Sequence[float]:
     """Return the score of each training row from `score_column`; all NaN where no row has one by default.
 
     Raises:
         DataError: A column that was asked for is not there.
     """
-    if config.score_column == "score" and isinstance(pool.rows[0], Conversation):
-        return [row.score for row in pool.rows if isinstance(row, Conversation)]
-    if config.score_column == "score" and isinstance(pool.rows[0], Document) and pool.source.sealed:
-        return [math.nan] * len(pool.rows)
-    return _column(config.score_column, pool.source)
+    own = config.makes_kind != "Corpus" or pool.source.sealed
+    return pool.scores if own and config.score_column == "score" else _column(config.score_column, pool.source)
 
 
 def require_scores(config: SelectConfig, pool: Pool, scores: Sequence[float]) -> None:
@@ -153,18 +179,18 @@ def require_scores(config: SelectConfig, pool: Pool, scores: Sequence[float]) ->
         DataError: A training row has none.
     """
     missing = [place for place, value in enumerate(scores) if not math.isfinite(value)]
-    if missing or len(scores) != len(pool.rows):
+    if missing or len(scores) != len(pool):
         raise DataError(
-            f"{len(missing) or 'some'} of {len(pool.rows)} training rows have no number in the column "
+            f"{len(missing) or 'some'} of {len(pool)} training rows have no number in the column "
             f"`{config.score_column}`" + (f", the first is `{pool.names[missing[0]]}`" if missing else ""),
             place=str(config.candidates),
             fix="give `scorer`, or choose by `random` or `length`",
         )
 
 
-def _column(column: str, source: Artefact) -> list[float]:
+def _column(column: str, source: Artefact) -> Sequence[float]:
     """Return a numeric column of the user's own files, training rows only; NaN where it is no number."""
-    values: list[float] = []
+    values = array("d")
     names: set[str] = set()
     for _place, row in () if source.sealed else read_rows(source.path):
         if isinstance(row, Reject) or row.get("split") == "heldout":
@@ -179,3 +205,13 @@ def _column(column: str, source: Artefact) -> list[float]:
             fix="set `score_column` to one of them, or choose by `random` or `length`",
         )
     return values
+
+
+def tie_numbers(pool: Pool, seed: int) -> NDArray[np.int64]:
+    """Return a different number per row, by chance from the seed and the row's name; the lower one wins a tie."""
+    names = pool.names
+    if len(set(names)) != len(names):
+        names = [f"{name}\t{tag}" for name, tag in zip(names, pool.languages, strict=True)]
+    found = np.empty(len(names), dtype=np.int64)
+    found[draw_order(names, seed)] = np.arange(len(names))
+    return found

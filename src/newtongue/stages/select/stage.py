@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +16,27 @@ from newtongue.adapters.tables import write_conversations, write_documents, writ
 from newtongue.adapters.tables.files import Reject
 from newtongue.core.context import Context, Outcome
 from newtongue.core.rows import Conversation, Document
+from newtongue.methods.quality import normalised_ranks
 from newtongue.methods.selection import keep_count
 from newtongue.stages.select.choose import Choice, Material, choose
 from newtongue.stages.select.config import EMBEDDED, SCORED, Embeddings, SelectConfig
 from newtongue.stages.select.explained import write_explanations
-from newtongue.stages.select.pool import Pool, Row, column_scores, protected_places, read_pool, require_scores
+from newtongue.stages.select.pool import (
+    Pool,
+    Row,
+    column_scores,
+    protected_places,
+    read_pool,
+    require_scores,
+    tie_numbers,
+)
 from newtongue.stages.select.scorer import apply_scorer, train_scorer
 from newtongue.stages.select.vectors import embed
 
 Floats = NDArray[np.float64]
 
+BATCH_ROWS = 65536
+"""Rows scored together; a matter of memory only."""
 RULE = {
     "random": "drawn at random",
     "length": "with the longest answers (documents: texts), in characters",
@@ -52,19 +63,24 @@ def select(config: SelectConfig, context: Context) -> Outcome:
     material = _material(config, context, pool)
     choice = choose(config, material, lambda count: context.progress(count, material.keep, "rows"))
     facts = write_explanations(config, material, choice, context.payload)
-    written = _write_rows(config, context.payload, pool, material, choice)
-    return _outcome(config, pool, choice, facts, written)
+    kept = np.zeros(len(pool), dtype=np.bool_)
+    kept[choice.order] = True
+    written = _write_rows(config, context.payload, material, kept)
+    return _outcome(config, material, choice, facts, written)
 
 
 def _material(config: SelectConfig, context: Context, pool: Pool) -> Material:
     """Gather what the method looks at; nothing it does not need is computed."""
     scores = _scores(config, context, pool)
     asked = config.embeddings or (Embeddings() if config.method in EMBEDDED else None)
+    ranked = config.method in SCORED and np.isfinite(scores).all()
     return Material(
         pool=pool,
-        keep=keep_count(len(pool.rows), config.keep, config.keep_fraction),
+        keep=keep_count(len(pool), config.keep, config.keep_fraction),
         scores=scores,
-        vectors=embed(asked, context, pool.examples) if asked else None,
+        quality=normalised_ranks(scores, pool.languages) if ranked else np.full(len(pool), math.nan),
+        ties=tie_numbers(pool, config.seed),
+        vectors=embed(asked, context, pool) if asked else None,
         protected=protected_places(config, context, pool),
         tokens=_new_tokens(config, context, pool),
     )
@@ -72,9 +88,10 @@ def _material(config: SelectConfig, context: Context, pool: Pool) -> Material:
 
 def _scores(config: SelectConfig, context: Context, pool: Pool) -> Floats:
     if config.scorer:
-        return apply_scorer(context[config.scorer].path, pool.examples, context)
-    if config.method not in SCORED and config.score_column == "score" and isinstance(pool.rows[0], Document):
-        return np.full(len(pool.rows), math.nan)
+        folder = context[config.scorer].path
+        return np.concatenate([apply_scorer(folder, batch, context) for batch in pool.batches(BATCH_ROWS)])
+    if config.method not in SCORED and config.score_column == "score" and config.makes_kind == "Corpus":
+        return np.full(len(pool), math.nan)
     found = column_scores(config, pool)
     if config.method in SCORED:
         require_scores(config, pool, found)
@@ -86,55 +103,79 @@ def _new_tokens(config: SelectConfig, context: Context, pool: Pool) -> list[NDAr
         return []
     from newtongue.adapters.hf.new_tokens import new_token_ids
 
-    return new_token_ids(context[config.vocabulary].path, [example.answer for example in pool.examples])
+    folder = context[config.vocabulary].path
+    batches = ([row.answer for row in batch] for batch in pool.batches(BATCH_ROWS))
+    return [tokens for texts in batches for tokens in new_token_ids(folder, texts)]
 
 
-def _write_rows(config: SelectConfig, folder: Path, pool: Pool, material: Material, choice: Choice) -> dict[str, int]:
+@dataclass
+class _Written:
+    """What is known of the rows that were written, when they have gone by."""
+
+    licences: Counter[str] = field(default_factory=Counter)
+    languages: set[str] = field(default_factory=set)
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def passing(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """Yield rows, and note them."""
+        for row in rows:
+            texts = [row.text] if isinstance(row, Document) else [turn["content"] for turn in row.messages]
+            self.counts["documents"] += 1
+            self.counts["utf8_bytes"] += sum(len(text.encode("utf-8", "replace")) for text in texts)
+            self.licences[row.license] += 1
+            self.languages.add(row.language)
+            yield row
+
+
+def _write_rows(config: SelectConfig, folder: Path, material: Material, kept: NDArray[np.bool_]) -> _Written:
     """Write kept and held-out rows in their order, with the score a scorer gave; and the ids of the others."""
-    kept = {id(pool.rows[place]): place for place in choice.order}
-    rows: list[Row] = []
-    for row in pool.every:
-        if row.split == "heldout":
-            rows.append(row)
-        elif id(row) in kept:
-            scored = config.scorer is not None and isinstance(row, Conversation)
-            rows.append(replace(row, score=float(material.scores[kept[id(row)]])) if scored else row)
-    left = (pool.names[place] for place, row in enumerate(pool.rows) if id(row) not in kept)
+    left = (name for place, name in enumerate(material.pool.names) if not kept[place])
     write_rejects(folder / "rejected.jsonl", (Reject(name, "not selected") for name in left))
+    written = _Written()
+    rows = written.passing(_staying(config, material, kept))
     if config.makes() == "Corpus":
-        written = write_documents(folder, (row for row in rows if isinstance(row, Document)))
+        counts = write_documents(folder, (row for row in rows if isinstance(row, Document)))
     else:
-        written = write_conversations(folder, (row for row in rows if isinstance(row, Conversation)))
-    return {**_sizes(rows), **written}
+        counts = write_conversations(folder, (row for row in rows if isinstance(row, Conversation)))
+    written.counts.update(counts)
+    return written
 
 
-def _sizes(rows: Sequence[Row]) -> dict[str, int]:
-    texts = [
-        text
-        for row in rows
-        for text in ([row.text] if isinstance(row, Document) else [m["content"] for m in row.messages])
-    ]
-    return {"documents": len(rows), "utf8_bytes": sum(len(text.encode("utf-8", "replace")) for text in texts)}
+def _staying(config: SelectConfig, material: Material, kept: NDArray[np.bool_]) -> Iterator[Row]:
+    place = -1
+    for row in material.pool.every():
+        place += row.split != "heldout"
+        if row.split == "heldout":
+            yield row
+        elif kept[place]:
+            scored = config.scorer is not None and isinstance(row, Conversation)
+            yield replace(row, score=float(material.scores[place])) if scored else row
 
 
 def _outcome(
-    config: SelectConfig, pool: Pool, choice: Choice, facts: dict[str, Any], written: dict[str, int]
+    config: SelectConfig, material: Material, choice: Choice, facts: dict[str, Any], done: _Written
 ) -> Outcome:
-    kept = {id(pool.rows[place]) for place in choice.order}
-    rows = [row for row in pool.every if row.split == "heldout" or id(row) in kept]
     metrics = {
         f"{name}_{side}": float(value)
         for name, sides in facts["coverage"].items()
         if isinstance(sides, dict)
         for side, value in sides.items()
     }
+    available = len(material.pool)
     return Outcome(
-        counts={**written, "not_selected": len(pool.rows) - len(kept)},
+        counts={**done.counts, "not_selected": available - len(choice.order)},
         metrics=metrics,
-        licences=dict(sorted(Counter(row.license for row in rows).items())),
-        languages=sorted({row.language for row in rows if row.language}),
-        card=[_sentence(config, len(kept), len(pool.rows), written.get("heldout", 0)), *choice.short],
+        licences=dict(sorted(done.licences.items())),
+        languages=sorted(done.languages - {""}),
+        card=[_sentence(config, len(choice.order), available, done.counts["heldout"]), *_cut(choice), *choice.short],
     )
+
+
+def _cut(choice: Choice) -> list[str]:
+    if choice.shards == 1:
+        return []
+    last = f"the last choice was among the {len(choice.last):,} rows that they kept"
+    return [f"The pool was cut into {choice.shards:,} shards by chance; {last}."]
 
 
 def _sentence(config: SelectConfig, chosen: int, available: int, heldout: int) -> str:

@@ -19,7 +19,7 @@ from newtongue.methods.selection import draw_order
 from newtongue.methods.surface import FEATURES, Surface, learn_surface
 from newtongue.stages.select.config import ScorerTraining, SelectConfig
 from newtongue.stages.select.features import Described, Describer, surface_part
-from newtongue.stages.select.pool import Pool, column_scores, require_scores
+from newtongue.stages.select.pool import Pool, column_scores, example_of, require_scores
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -85,8 +85,9 @@ def training_material(config: SelectConfig, training: ScorerTraining, pool: Pool
         scores = np.zeros(0)
     else:
         chosen = sorted(draw_order(pool.names, config.seed)[: training.max_rows])
-        rows = [pool.examples[place] for place in chosen]
-        groups = [getattr(pool.rows[place], "group", "") or pool.names[place] for place in chosen]
+        picked = pool.picked(chosen)
+        rows = [example_of(row) for row in picked]
+        groups = [row.group or pool.names[place] for place, row in zip(chosen, picked, strict=True)]
         scores = _judged(config, training, pool, chosen)
         trips = _round_trips(pool, chosen) if "back_translated" in training.corruptions else {}
         pairs = [] if training.judged else spoil(rows, training.corruptions, config.seed, trips)
@@ -120,7 +121,7 @@ def _round_trips(pool: Pool, chosen: Sequence[int]) -> dict[int, str]:
     """Return number of a chosen row -> its answer translated there and back, from the column `round_trip`."""
     rows = [] if pool.source.sealed else [row for _, row in read_rows(pool.source.path) if not isinstance(row, Reject)]
     kept = [row for row in rows if row.get("split") != "heldout"]
-    if len(kept) != len(pool.rows) or not any(row.get("round_trip") for row in kept):
+    if len(kept) != len(pool) or not any(row.get("round_trip") for row in kept):
         raise DataError(
             "no column `round_trip`: answers translated there and back",
             place=pool.source.name or str(pool.source.path),
