@@ -11,6 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+GRAIN = 64
+"""The head sees whole multiples of this many tokens: kernels are prepared anew for every number."""
 IGNORED = -100
 PLAIN_HEADS = frozenset({"llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "phi3", "olmo2", "gemma3_text"})
 """Architectures whose logits are the last hidden state times the output embedding and nothing else."""
@@ -42,14 +44,23 @@ class LanguageModelLoss(nn.Module):
         if self._fused:
             plain: Any = self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
             hidden = plain.model(input_ids=input_ids, use_cache=False).last_hidden_state
-            flat = hidden.reshape(-1, hidden.shape[-1])
+            states, targets = hidden.reshape(-1, hidden.shape[-1]), labels.reshape(-1)
+            places = _scored(targets)
             loss, nll = _LinearCrossEntropy.apply(
-                flat, _head(plain.lm_head), labels.reshape(-1), scale, self._chunk_tokens
+                states.index_select(0, places), _head(plain.lm_head), targets[places], scale, self._chunk_tokens
             )
-            return loss, nll.view_as(labels)
+            return loss, torch.zeros_like(targets, dtype=nll.dtype).index_copy_(0, places, nll).view_as(labels)
         logits = self.model(input_ids=input_ids, use_cache=False).logits.float()
         nll = functional.cross_entropy(logits.flatten(0, 1), labels.reshape(-1), ignore_index=IGNORED, reduction="none")
         return nll.sum() * scale, nll.detach().view_as(labels)
+
+
+def _scored(labels: Tensor) -> Tensor:
+    """Return the places that carry loss, in order, and as many others as make a whole number of grains."""
+    kept = labels != IGNORED
+    count = int(kept.sum())
+    count = min(-(-max(count, 1) // GRAIN) * GRAIN, len(labels))
+    return torch.argsort(~kept, stable=True)[:count].sort().values
 
 
 def _head(layer: Any) -> Tensor:

@@ -7,81 +7,29 @@ micro-batch, the device and the number of kills change speed and rounding, never
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from math import log
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from transformers import Trainer, TrainerCallback, TrainingArguments
 
 from newtongue.adapters.hf.quiet import silence
+from newtongue.adapters.training.attention import float32_attention
 from newtongue.adapters.training.checkpoint import newest_checkpoint, read_checkpoint, write_checkpoint
 from newtongue.adapters.training.dropout import BlockDropout
 from newtongue.adapters.training.loss import IGNORED, LanguageModelLoss
+from newtongue.adapters.training.plan import Batch, Plan, Settings, padded_lengths
+from newtongue.methods.micro_batches import micro_batches
 
 LOGITS_AT_ONCE = {"cpu": 1 << 22, "cuda": 1 << 27}
 """Logits held in float32 at one time: what fits a CPU's cache, and half a gigabyte of a GPU."""
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """The sequences of one optimiser step.
-
-    Attributes:
-        inputs: Token ids, `S x T`.
-        labels: The token that follows each, `S x T`; -100 where it carries no loss.
-        sources: Number of the source each sequence comes from, `S`.
-    """
-
-    inputs: NDArray[np.int64]
-    labels: NDArray[np.int64]
-    sources: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What is trained, as functions of the step.
-
-    Attributes:
-        steps: Optimiser steps in all.
-        batch: Step -> sequences.
-        rate: Step -> share of the peak learning rate.
-        tokens_per_step: Tokens of one step, for progress and the log.
-        sources: Name of each source number.
-        bytes_per_token: Mean UTF-8 bytes of a labelled token of each source, for bits per byte; 0 when unknown.
-    """
-
-    steps: int
-    batch: Callable[[int], Batch]
-    rate: Callable[[int], float]
-    tokens_per_step: int
-    sources: Sequence[str]
-    bytes_per_token: Sequence[float]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How it is trained. The last four change speed and place, never the result beyond rounding."""
-
-    learning_rate: float
-    embedding_learning_rate: float
-    weight_decay: float
-    max_grad_norm: float
-    dropout: float = 0.0
-    mixed: Callable[[int, int], int] = lambda seed, number: seed * 1_000_003 + number
-    dtype: Literal["bfloat16", "float32"] = "bfloat16"
-    betas: tuple[float, float] = (0.9, 0.95)
-    seed: int = 0
-    micro_batch: int = 8
-    save_every_seconds: float = 60.0
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-    progress: Callable[..., None] = lambda *_, **__: None
+START_TOKENS = {"cpu": 64, "cuda": 4096}
+"""What a micro-batch costs before its first token, in tokens of a small model: launching its kernels."""
 
 
 def train(model: nn.Module, plan: Plan, settings: Settings, scratch: Path) -> list[dict[str, Any]]:
@@ -99,7 +47,8 @@ def train(model: nn.Module, plan: Plan, settings: Settings, scratch: Path) -> li
     silence()
     trainer = StepTrainer(model, plan, settings, scratch)
     checkpoint = newest_checkpoint(trainer.checkpoints)
-    trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    with float32_attention(model, settings.device):
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
     trainer.dropout.remove()
     return trainer.records
 
@@ -113,6 +62,7 @@ class StepTrainer(Trainer):
         self.records: list[dict[str, Any]] = []
         self.dropout = BlockDropout(model, settings.dropout, settings.seed, settings.mixed)
         self._log_every = max(1, plan.steps // 200)
+        self._overhead = START_TOKENS[settings.device.type]
         self._sums = torch.zeros(3, len(plan.sources), dtype=torch.float64, device=settings.device)
         callback = _Clock(settings, plan)
         super().__init__(
@@ -162,15 +112,15 @@ class StepTrainer(Trainer):
         labelled = max(1, int((inputs.labels != IGNORED).sum()))
         scale = torch.tensor(1.0 / labelled, device=self.how.device)
         total = torch.zeros((), device=self.how.device)
-        for start in range(0, len(inputs.inputs), self.how.micro_batch):
-            total += self._micro_batch(model, inputs, slice(start, start + self.how.micro_batch), scale)
+        for rows in micro_batches(padded_lengths(inputs.labels).tolist(), self.how.micro_batch, self._overhead):
+            total += self._micro_batch(model, inputs, rows, scale)
         if (step + 1) % self._log_every == 0 or step + 1 == self.plan.steps:
             self._record(step)
         return total
 
     def _micro_batch(self, model: nn.Module, batch: Batch, rows: slice, scale: torch.Tensor) -> torch.Tensor:
         device, labels = self.how.device, batch.labels[rows]
-        longest = int((labels != IGNORED).any(axis=0).nonzero()[0].max(initial=0)) + 1
+        longest = int(padded_lengths(labels)[-1])
         ids, targets, sources = (
             torch.from_numpy(np.ascontiguousarray(part)).to(device, non_blocking=True)
             for part in (batch.inputs[rows, :longest], labels[:, :longest], batch.sources[rows])

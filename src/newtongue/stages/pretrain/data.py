@@ -9,8 +9,8 @@ import numpy as np
 
 from newtongue.adapters.hf.replay import sampled_documents
 from newtongue.adapters.tables import read_documents
+from newtongue.adapters.training.plan import Batch
 from newtongue.adapters.training.shards import Ring, tokenise
-from newtongue.adapters.training.trainer import Batch
 from newtongue.core.context import Context
 from newtongue.core.rows import Document
 from newtongue.methods.mixing import hashed, interleave, mixture

@@ -10,9 +10,10 @@ from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_de
 from newtongue.adapters.tables import read_documents
 from newtongue.adapters.training.export import model_counts, save_model, write_log
 from newtongue.adapters.training.lora import hold_old_rows, merge_adapters, trainable_model
+from newtongue.adapters.training.plan import Plan, Settings
 from newtongue.adapters.training.shards import Ring
 from newtongue.adapters.training.threads import use_threads
-from newtongue.adapters.training.trainer import Plan, Settings, train
+from newtongue.adapters.training.trainer import train
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import RecipeError
 from newtongue.methods.mixing import hashed

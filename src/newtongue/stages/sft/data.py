@@ -12,7 +12,7 @@ from newtongue.adapters.hf.chat import Rendered, render
 from newtongue.adapters.hf.models import end_of_text_id
 from newtongue.adapters.tables import Reject
 from newtongue.adapters.training.loss import IGNORED
-from newtongue.adapters.training.trainer import Batch
+from newtongue.adapters.training.plan import GRAIN, Batch
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Conversation, Document
 from newtongue.methods.mixing import hashed, interleave, shuffled
@@ -116,6 +116,7 @@ class Conversations:
         per_step: Rows per step.
         padding: Token that fills short rows; it carries no loss and nothing attends to it.
         seed: Seed of the order.
+        longest: Most tokens the model takes; padding never goes beyond.
     """
 
     sources: tuple[Rows, ...]
@@ -123,6 +124,7 @@ class Conversations:
     per_step: int
     padding: int
     seed: int
+    longest: int = 0
 
     def __call__(self, step: int) -> Batch:
         """Return the rows of optimiser step `step`, counted from 0, short rows first."""
@@ -138,6 +140,7 @@ class Conversations:
 
     def _padded(self, chosen: list[tuple[Rendered, int]]) -> Batch:
         longest = max(len(row.ids) for row, _ in chosen) - 1
+        longest = min(-(-longest // GRAIN) * GRAIN, max(longest, self.longest))
         inputs = np.full((len(chosen), longest), self.padding, dtype=np.int64)
         labels = np.full((len(chosen), longest), IGNORED, dtype=np.int64)
         for place, (row, _) in enumerate(chosen):

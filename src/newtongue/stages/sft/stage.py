@@ -13,8 +13,9 @@ from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_de
 from newtongue.adapters.tables import read_conversations, read_documents, write_rejects
 from newtongue.adapters.training.export import model_counts, save_model, write_log
 from newtongue.adapters.training.lora import hold_old_rows, merge_adapters, trainable_model
+from newtongue.adapters.training.plan import Plan, Settings
 from newtongue.adapters.training.threads import use_threads
-from newtongue.adapters.training.trainer import Plan, Settings, train
+from newtongue.adapters.training.trainer import train
 from newtongue.core.config import FileRef
 from newtongue.core.context import Context, Outcome
 from newtongue.methods.schedule import Schedule
@@ -88,7 +89,7 @@ def training_plan(config: SftConfig, rows: list[Rows], padding: int) -> Plan:
     wanted = config.epochs * len(rows[0].rendered) / shares[0]
     per_step = min(per_step, max(1, round(wanted)))
     steps = max(1, round(wanted / per_step))
-    batch = Conversations(tuple(rows), shares, per_step, padding, config.seed)
+    batch = Conversations(tuple(rows), shares, per_step, padding, config.seed, config.sequence_length)
     rate = Schedule(steps, config.warmup_fraction, decay_fraction=1.0, final_fraction=0.0)
     bytes_per_token = [part.answer_bytes / part.learnt_tokens for part in rows]
     return Plan(steps, batch, rate, round(per_step * mean), [part.name for part in rows], bytes_per_token)
