@@ -83,6 +83,11 @@ def card_source(tag: str) -> str:
     return "yours" if _own(plain) else "shipped" if plain in shipped_tags() else "derived"
 
 
+def card_file(tag: str) -> Path | None:
+    """Return the file of a card of the user; None for shipped and derived ones."""
+    return _own(tag.split("-x-")[0])
+
+
 def is_stated(stated: str, tag: str) -> bool:
     """Return whether what a row says of its language means the language of a tag.
 
@@ -153,8 +158,9 @@ def _identifier_code(language: str) -> str:
     import langcodes
 
     identifier = _read("identifier.yaml")
-    code = identifier["aliases"].get(language) or langcodes.standardize_tag(language, macro=True)
-    return code if code in identifier["labels"] else ""
+    own = identifier["aliases"].get(language) or langcodes.standardize_tag(language)
+    codes = (own, langcodes.standardize_tag(language, macro=True))
+    return next((code for code in codes if code in identifier["labels"]), "")
 
 
 def _unknown(tag: str, problem: str) -> RecipeError:

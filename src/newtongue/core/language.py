@@ -13,6 +13,19 @@ TAG = re.compile(
 )
 
 
+class VerifierFacts(Settings):
+    """What is known of the verifier that lies beside a card: a rule that tells the language from others."""
+
+    sha256: str
+    """Hash of its file."""
+    pieces: int
+    """Pieces of text (about 120 characters) of the language it was learnt from."""
+    accepted: float
+    """Share of the language's own pieces it takes, each judged without having seen it or its neighbours."""
+    rejected: dict[str, float] = Field(default_factory=dict)
+    """Other language or made-up text -> share of its pieces it refuses, judged likewise."""
+
+
 class LanguageCard(Settings):
     """Facts about one language that text functions need; unknown facts stay empty and are said to be unknown."""
 
@@ -46,6 +59,8 @@ class LanguageCard(Settings):
     """Tags of languages that identification mixes up with this one."""
     lid: str = ""
     """Code under which the bundled identifier knows this language, or empty."""
+    verifier: VerifierFacts | None = None
+    """Of the verifier beside the card, for a language the identifier does not know."""
 
 
 class Languages(Settings):

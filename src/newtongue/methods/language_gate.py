@@ -29,6 +29,8 @@ SURE: Final = 0.5
 """Probability from which the identifier's first choice counts."""
 SURE_WRONG: Final = 0.7
 """Probability from which another language as first choice means wrong."""
+SURE_VERIFIED: Final = 0.998
+"""The same for a stretch of text judged by a verifier."""
 SURE_CONFUSABLE: Final = 0.9
 """The same for a language the identifier mixes up with the wanted one."""
 MIN_SCRIPT_WITH_TERMS: Final = 0.5
@@ -61,6 +63,8 @@ class Profile:
         foreign_characters: Letters of those neighbours that do not belong in it.
         stop_words: Some of its most frequent words, none of which a neighbour shares.
         neighbour_words: Frequent words of the languages it is mixed up with that are none of its own.
+        verified: Whether a verifier learnt from a little text identifies: less sure than an identifier, it judges the
+            whole text, and stretches of it only where it is very sure; drafted frequent words are no evidence.
     """
 
     script_ranges: Sequence[tuple[int, int]] = ()
@@ -70,6 +74,7 @@ class Profile:
     foreign_characters: str = ""
     stop_words: Sequence[str] = ()
     neighbour_words: Sequence[str] = ()
+    verified: bool = False
 
 
 def make_profile(card: LanguageCard, neighbours: Sequence[LanguageCard]) -> Profile:
@@ -150,7 +155,9 @@ def judge_language(text: str, profile: Profile, identify: Identify) -> Verdict:
         return Verdict("wrong", "language") if _misspelt(prose, profile) else Verdict("unknown", "too short")
     if not profile.code:
         return Verdict("unknown", "unsure")
-    outcomes = {_identified(piece, profile, identify) for piece in _pieces(prose)}
+    outcomes = {_identified(piece, profile, identify) for piece in pieces_of(prose, PIECE_CHARACTERS)}
+    if profile.verified:
+        outcomes = (outcomes & {"wrong"}) | {_verified(prose, profile, identify)}
     if "wrong" in outcomes:
         return Verdict("wrong", "language")
     return Verdict("right") if "right" in outcomes else Verdict("unknown", "unsure")
@@ -161,9 +168,19 @@ def _identified(piece: str, profile: Profile, identify: Identify) -> str:
     code, probability = identify(piece)[0]
     if code == profile.code:
         return "right" if probability >= SURE else "unknown"
+    if profile.verified:
+        return "wrong" if probability >= SURE_VERIFIED else "unknown"
     if probability >= (SURE_CONFUSABLE if code in profile.confusables else SURE_WRONG):
         return "unknown" if _speaks_for_itself(piece, profile) else "wrong"
     return "wrong" if _is_foreign(piece, profile) else "unknown"
+
+
+def _verified(prose: str, profile: Profile, identify: Identify) -> str:
+    """Return the outcome of a whole text by a verifier."""
+    code, probability = identify(prose)[0]
+    if code == profile.code:
+        return "right"
+    return "wrong" if probability >= SURE_WRONG else "unknown"
 
 
 def _speaks_for_itself(piece: str, profile: Profile) -> bool:
@@ -205,12 +222,12 @@ def _only_terms(prose: str, fraction: float, profile: Profile) -> bool:
     return longest <= MAX_TERM_WORDS
 
 
-def _pieces(prose: str) -> list[str]:
-    """Return stretches of about `PIECE_CHARACTERS`, cut between words; a short rest joins the one before."""
+def pieces_of(prose: str, size: int) -> list[str]:
+    """Return stretches of about so many characters, cut between words; a short rest joins the one before."""
     pieces, start = [], 0
-    while len(prose) - start > 2 * PIECE_CHARACTERS:
-        cut = prose.rfind(" ", start + 1, start + PIECE_CHARACTERS)
-        cut = cut if cut > start else start + PIECE_CHARACTERS
+    while len(prose) - start > 2 * size:
+        cut = prose.rfind(" ", start + 1, start + size)
+        cut = cut if cut > start else start + size
         pieces.append(prose[start:cut])
         start = cut
     return [*pieces, prose[start:]]

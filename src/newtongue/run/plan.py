@@ -215,7 +215,9 @@ def _cards(step: Step) -> dict[str, str]:
     from newtongue.adapters.languages import load_card
 
     try:
-        cards = {tag: load_card(tag).model_dump(mode="json") for tag in sorted(set(_tags(step.config)))}
+        cards = {
+            tag: load_card(tag).model_dump(mode="json", exclude_none=True) for tag in sorted(set(_tags(step.config)))
+        }
     except RecipeError as error:
         place = f"stages.{step.name}.language"
         raise RecipeError(error.problem, place=place, expected=error.expected, fix=error.fix) from error

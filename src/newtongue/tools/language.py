@@ -56,7 +56,7 @@ def draft(tag: str, text: Path) -> tuple[LanguageCard, list[str]]:
         DataError: There is too little text, or it is written in another script.
     """
     known = load_card(tag)
-    texts = _texts(text)
+    texts = read_texts(text)
     scripts = {code: entry["ranges"] for code, entry in load_scripts().items() if "ranges" in entry}
     found = look("\n".join(texts), scripts)
     own = _own_share(found, known)
@@ -81,14 +81,28 @@ def write_card(file: Path, content: str) -> LanguageCard:
         RecipeError: The file is there already; what a person checked is never overwritten.
         DataError: The card does not load.
     """
-    if file.exists():
-        raise RecipeError("the file is there already", place=str(file), fix="name another folder, or remove it")
+    refuse_overwriting(file)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content, "utf-8")
     return read_card(file)
 
 
-def _texts(path: Path) -> list[str]:
+def refuse_overwriting(file: Path) -> None:
+    """Stop when there is a card already.
+
+    Raises:
+        RecipeError: The file is there; what a person checked is never overwritten.
+    """
+    if file.exists():
+        raise RecipeError("the file is there already", place=str(file), fix="name another folder, or remove it")
+
+
+def read_texts(path: Path) -> list[str]:
+    """Return the texts of a file or folder of documents, up to `MOST_CHARACTERS`.
+
+    Raises:
+        DataError: No row has a `text`.
+    """
     found, size = [], 0
     for _, row in read_rows(path):
         content = None if isinstance(row, Reject) else row.get("text")

@@ -124,9 +124,17 @@ class Kit:
         return Ask(text, language, role, sample)
 
     def translation(self, text: str, source: str, target: str) -> Ask:
-        """Return the ask to translate a text; read the answer with `read_translation`."""
+        """Return the ask to translate a text."""
         names = {"source": self.names[source], "target": self.names[target]}
         return Ask(fill(self.translate, {**names, "text": protect(text)[0]}), target, "translator")
+
+    def carry(
+        self, texts: Sequence[str], source: str, target: str
+    ) -> Generator[Sequence[Ask], Sequence[str], tuple[list[str], str]]:
+        """Have texts translated (`yield from`); return them, and "" or why one of them cannot be used."""
+        replies = yield [self.translation(text, source, target) for text in texts]
+        done = [read_translation(text, reply) for text, reply in zip(texts, replies, strict=True)]
+        return [text for text, _ in done], next((why for _, why in done if why), "")
 
     def rng(self, name: str) -> Random:
         """Return the random numbers of one purpose."""

@@ -8,17 +8,15 @@ from hashlib import blake2b
 from itertools import islice
 from typing import Any, Final
 
-from newtongue.adapters.identification import identify
 from newtongue.adapters.llm.questions import Question, Reply
 from newtongue.core.rows import Conversation, Message, Preference
 from newtongue.methods.arithmetic import chain_problem
-from newtongue.methods.language_gate import judge_answer, judge_language
 from newtongue.methods.licences import combine_licences
 from newtongue.methods.similarity import Pool
 from newtongue.stages.synth.books import Books
 from newtongue.stages.synth.chain import Ask, Draft, Kit, Steps, Unit
 from newtongue.stages.synth.config import SynthConfig
-from newtongue.stages.synth.judge import OUTCOMES, UNKNOWN_LANGUAGE, profile_of
+from newtongue.stages.synth.judge import OUTCOMES, UNKNOWN_LANGUAGE, gate_for
 from newtongue.stages.synth.loop import seed_of
 
 CHAINS_PER_WINDOW: Final = 64
@@ -57,7 +55,7 @@ class ChainWork:
     def __init__(self, config: SynthConfig, units: Iterator[Unit], kit: Kit) -> None:
         """Start with nothing under way."""
         self._config, self._units, self._kit = config, units, kit
-        self._profiles = {tag: profile_of(tag) for tag in (config.language, config.other_language)}
+        self._gates = {tag: gate_for(tag) for tag in (config.language, config.other_language)}
         self._links: list[Link] = []
         self._pool = Pool(config.max_similarity)
         self._unique = getattr(config.generator, "UNIQUE", True)
@@ -159,12 +157,11 @@ class ChainWork:
         outcome, before = "right", ""
         for turn in [*draft.turns, *([draft.worse] if draft.worse else [])]:
             if turn.language:
-                profile = self._profiles[turn.language]
+                gate = self._gates[turn.language]
                 if turn.role == "assistant":
-                    verdict = judge_answer(turn.content, (), profile, identify)
-                    echo = turn.content.strip() == before.strip()
+                    verdict, echo = gate.answer(turn.content), turn.content.strip() == before.strip()
                 else:
-                    verdict, echo = judge_language(turn.content, profile, identify), False
+                    verdict, echo = gate.language(turn.content), False
                 if echo or verdict.outcome == "wrong":
                     where = "answer" if turn.role == "assistant" else "instruction"
                     return f"{where}: {'echo' if echo else verdict.reason}"

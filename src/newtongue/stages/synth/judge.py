@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card
+from newtongue.adapters.verifiers import read_verifier
 from newtongue.methods.arithmetic import chain_problem
-from newtongue.methods.language_gate import Profile, Verdict, judge_answer, judge_language, make_profile
+from newtongue.methods.language_gate import Verdict
+from newtongue.methods.language_verifier import Gate, gate_of
 from newtongue.methods.self_instruct import Item
 from newtongue.methods.similarity import Pool, material_of, similarity_words
 from newtongue.stages.synth.config import SynthConfig
@@ -42,10 +44,10 @@ class Judgement:
     told: str = ""
 
 
-def profile_of(tag: str) -> Profile:
-    """Return what the language gate needs to know of a language."""
+def gate_for(tag: str) -> Gate:
+    """Return the language gate of a tag: its card, its neighbours' cards, its verifier where it has one."""
     card = load_card(tag)
-    return make_profile(card, [load_card(other) for other in card.confusables])
+    return gate_of(card, [load_card(other) for other in card.confusables], identify, read_verifier(tag))
 
 
 class Judge:
@@ -55,9 +57,7 @@ class Judge:
         """Know the languages, the seeds, and what is refused unread."""
         self._config, self._style = config, style
         self._compared = config.generator.shape().compared
-        self._profiles: Mapping[str, Profile] = {
-            tag: profile_of(tag) for tag in (config.language, config.other_language)
-        }
+        self._gates = {tag: gate_for(tag) for tag in (config.language, config.other_language)}
         self._whole, self._material = Pool(config.max_similarity), Pool(config.max_similarity)
         self._answers: list[list[str]] = []
         for seed in seeds:
@@ -102,13 +102,9 @@ class Judge:
 
     def _first_right(self, text: str, prompt: Sequence[str] | None, tags: Sequence[str]) -> tuple[str, Verdict]:
         """Return (tag, verdict) of the first tag that is right, else unknown, else the first one's wrong."""
-        verdicts = [(tag, self._verdict(text, prompt, self._profiles[tag])) for tag in tags]
+        gates = [(tag, self._gates[tag]) for tag in tags]
+        verdicts = [(tag, gate.language(text) if prompt is None else gate.answer(text, prompt)) for tag, gate in gates]
         return min(verdicts, key=lambda pair: OUTCOMES.index(pair[1].outcome))
-
-    def _verdict(self, text: str, prompt: Sequence[str] | None, profile: Profile) -> Verdict:
-        if prompt is None:
-            return judge_language(text, profile, identify)
-        return judge_answer(text, prompt, profile, identify)
 
     def _similar(self, item: Item) -> str:
         """Return `score to name` of what the item repeats, or "".
@@ -135,8 +131,7 @@ class Judge:
 
     def refuse_instruction(self, instruction: str) -> str:
         """Return why an instruction without instances is refused, or ""."""
-        profile = self._profiles[self._config.language]
-        if judge_language(instruction, profile, identify).outcome == "wrong":
+        if self._gates[self._config.language].language(instruction).outcome == "wrong":
             return "instruction in another language"
         return "too similar" if self._whole.nearest(instruction) else ""
 

@@ -14,9 +14,10 @@ from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card
 from newtongue.adapters.llm.questions import Objection, Passage, Question, Reply
 from newtongue.adapters.llm.teachers import Teachers
+from newtongue.adapters.verifiers import read_verifier
 from newtongue.core.teacher import Teacher
 from newtongue.methods.chrf import chrf
-from newtongue.methods.language_gate import judge_language, make_profile
+from newtongue.methods.language_verifier import gate_of
 from newtongue.methods.prompts import fill
 from newtongue.methods.protection import protect, restore
 from newtongue.methods.translation import cut, join, problem
@@ -145,8 +146,9 @@ class Desk:
             reason = problem(text, answer, checks.min_length_fraction, checks.max_length_fraction)
         if not reason and checks.language and answer:
             card = load_card(target)
-            profile = make_profile(card, [load_card(tag) for tag in card.confusables])
-            verdict = judge_language(protect(answer)[0], profile, identify)
+            neighbours = [load_card(tag) for tag in card.confusables]
+            gate = gate_of(card, neighbours, identify, read_verifier(target))
+            verdict = gate.language(protect(answer)[0])
             reason = f"translation: {verdict.reason}" if verdict.outcome == "wrong" else ""
         return Objection(reason, fill(again, {**names, "reason": reason})) if reason else None
 

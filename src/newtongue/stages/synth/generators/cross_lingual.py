@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from newtongue.core.config import Settings
-from newtongue.methods.prompts import fill
-from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit
+from newtongue.stages.synth.generators.crossing import cross
 
 
 class CrossLingual(Settings):
@@ -23,16 +23,9 @@ class CrossLingual(Settings):
 
     def steps(self, unit: Unit, kit: Kit) -> Steps:
         """Make one row, one way or the other."""
-        into_target = kit.rng(f"direction/{unit.id}").random() < self.target_answers_fraction
-        question, asked, given = unit.question, kit.other, kit.language
-        if not into_target:
-            (reply,) = yield [kit.translation(unit.question, kit.other, kit.language)]
-            question, reason = read_translation(unit.question, reply)
-            asked, given = kit.language, kit.other
-            if reason:
-                return [Draft((Turn("user", unit.question),), "cross_lingual", reason=reason)]
-        (answer,) = yield [kit.ask("answer", given, question=question)]
-        wordings = kit.own if asked == kit.language else kit.texts
-        wanted = fill(wordings["answer_in"], {"language": kit.names[given]})
-        turns = (Turn("user", f"{question}\n\n{wanted}", asked), Turn("assistant", answer.strip(), given))
-        return [Draft(turns, f"cross_lingual: {asked} to {given}")]
+        asked = yield from cross(unit, kit, self.target_answers_fraction)
+        if asked.reason:
+            return [Draft((asked.turn,), "cross_lingual", reason=asked.reason)]
+        (answer,) = yield [kit.ask("answer", asked.given, question=asked.question)]
+        turns = (asked.turn, Turn("assistant", answer.strip(), asked.given))
+        return [Draft(turns, f"cross_lingual: {asked.direction}")]

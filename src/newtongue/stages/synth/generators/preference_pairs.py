@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from newtongue.core.config import Settings
-from newtongue.methods.prompts import fill
-from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit
+from newtongue.stages.synth.generators.crossing import cross
 
 
 class PreferencePairs(Settings):
@@ -29,23 +29,16 @@ class PreferencePairs(Settings):
 
     def steps(self, unit: Unit, kit: Kit) -> Steps:
         """Make one pair."""
-        into_target = kit.rng(f"direction/{unit.id}").random() < self.target_answers_fraction
-        question, asked, given = unit.question, kit.other, kit.language
-        if not into_target:
-            (reply,) = yield [kit.translation(unit.question, kit.other, kit.language)]
-            question, reason = read_translation(unit.question, reply)
-            asked, given = kit.language, kit.other
-            if reason:
-                return [Draft((Turn("user", unit.question),), "preference", reason=reason)]
+        asked = yield from cross(unit, kit, self.target_answers_fraction)
+        question, user, given = asked.question, asked.turn, asked.given
+        if asked.reason:
+            return [Draft((user,), "preference", reason=asked.reason)]
         role = "student" if self.rivals == "student" else "teacher"
         answers = yield [
             kit.ask("answer", given, question=question),
             kit.ask("answer", given, question=question, role=role, sample=1),
         ]
         first, second = (answer.strip() for answer in answers)
-        wordings = kit.own if asked == kit.language else kit.texts
-        wanted = fill(wordings["answer_in"], {"language": kit.names[given]})
-        user = Turn("user", f"{question}\n\n{wanted}", asked)
         if first == second:
             return [Draft((user, Turn("assistant", first)), "preference", reason="equal answers")]
         verdicts = yield [
@@ -57,7 +50,7 @@ class PreferencePairs(Settings):
             return [Draft((user, Turn("assistant", first)), "preference", reason="judge undecided")]
         pair = (first, second) if better == 0 else (second, first)
         chosen, worse = (Turn("assistant", text, given) for text in pair)
-        return [Draft((user, chosen), f"preference: {asked} to {given}", worse=worse)]
+        return [Draft((user, chosen), f"preference: {asked.direction}", worse=worse)]
 
 
 def winner(verdicts: list[str] | tuple[str, ...]) -> int | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from newtongue.core.config import Settings
-from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit
 
 
 class Reasoning(Settings):
@@ -20,12 +20,11 @@ class Reasoning(Settings):
 
     def steps(self, unit: Unit, kit: Kit) -> Steps:
         """Translate one problem."""
-        texts = (unit.question, unit.answer) if self.thought == "target" else (unit.question,)
-        replies = yield [kit.translation(text, kit.other, kit.language) for text in texts]
-        done = [read_translation(text, reply) for text, reply in zip(texts, replies, strict=True)]
-        if reason := next((why for _, why in done if why), ""):
+        texts = [unit.question, unit.answer] if self.thought == "target" else [unit.question]
+        done, reason = yield from kit.carry(texts, kit.other, kit.language)
+        if reason:
             return [Draft((Turn("user", unit.question), Turn("assistant", unit.answer)), "reasoning", reason=reason)]
-        chain = done[1][0] if self.thought == "target" else unit.answer
+        chain = done[1] if self.thought == "target" else unit.answer
         language = kit.language if self.thought == "target" else kit.other
-        turns = (Turn("user", done[0][0], kit.language), Turn("assistant", chain, language))
+        turns = (Turn("user", done[0], kit.language), Turn("assistant", chain, language))
         return [Draft(turns, "reasoning", sums=True)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from newtongue.core.config import Settings
-from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit
 
 
 class RespondNative(Settings):
@@ -21,8 +21,7 @@ class RespondNative(Settings):
 
     def steps(self, unit: Unit, kit: Kit) -> Steps:
         """Translate and answer one instruction."""
-        (answer,) = yield [kit.translation(unit.question, kit.other, kit.language)]
-        question, reason = read_translation(unit.question, answer)
+        (question,), reason = yield from kit.carry([unit.question], kit.other, kit.language)
         if reason:
             return [Draft((Turn("user", unit.question),), "respond_native", reason=reason)]
         (answer,) = yield [kit.ask("answer", kit.language, question=question)]

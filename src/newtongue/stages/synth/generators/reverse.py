@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from newtongue.core.config import Settings
-from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit
 
 
 class Reverse(Settings):
@@ -25,16 +25,14 @@ class Reverse(Settings):
         """Find the instruction of one document."""
         text, language = unit.answer, kit.language
         if self.through_other:
-            (answer,) = yield [kit.translation(text, kit.language, kit.other)]
-            text, reason = read_translation(unit.answer, answer)
+            (text,), reason = yield from kit.carry([text], kit.language, kit.other)
             if reason:
                 return [Draft((Turn("assistant", unit.answer),), "reverse", reason=reason)]
             language = kit.other
         (instruction,) = yield [kit.ask("instruction", language, text=text)]
         instruction = instruction.strip()
         if self.through_other:
-            (answer,) = yield [kit.translation(instruction, kit.other, kit.language)]
-            instruction, reason = read_translation(instruction, answer)
+            (instruction,), reason = yield from kit.carry([instruction], kit.other, kit.language)
             if reason:
                 return [Draft((Turn("assistant", unit.answer),), "reverse", reason=reason)]
         return [Draft((Turn("user", instruction, kit.language), Turn("assistant", unit.answer)), "reverse")]

@@ -9,7 +9,7 @@ from pydantic import Field
 from newtongue.core.config import Settings
 from newtongue.methods.code_switching import code_switch
 from newtongue.methods.prompts import fill
-from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit
 
 Direction = Literal["other_other", "target_target", "target_other", "other_target"]
 DIRECTIONS: Final[tuple[Direction, ...]] = ("other_other", "target_target", "target_other", "other_target")
@@ -42,18 +42,16 @@ class SelfDistil(Settings):
             return [completion(unit, kit)]
         (answer,) = yield [kit.ask("answer", kit.other, role="student", question=unit.question)]
         answer = answer.strip()
-        texts = (unit.question, answer)
-        replies = yield [kit.translation(text, kit.other, kit.language) for text in texts]
-        done = [read_translation(text, reply) for text, reply in zip(texts, replies, strict=True)]
-        if reason := next((why for _, why in done if why), ""):
+        done, reason = yield from kit.carry([unit.question, answer], kit.other, kit.language)
+        if reason:
             turns = (Turn("user", unit.question), Turn("assistant", answer))
             return [Draft(turns, "self_distil", reason=reason)]
-        question_in = {"other": unit.question, "target": done[0][0]}
-        answer_in = {"other": answer, "target": done[1][0]}
+        question_in = {"other": unit.question, "target": done[0]}
+        answer_in = {"other": answer, "target": done[1]}
         drafts = [self._draft(direction, unit, question_in, answer_in, kit) for direction in self.directions]
         if kit.rng(f"translate/{unit.id}").random() < self.translation_fraction:
             task = fill(kit.own["translate_task"], {"language": kit.names[kit.language], "text": unit.question})
-            drafts.append(Draft((Turn("user", task), Turn("assistant", done[0][0], kit.language)), "translation"))
+            drafts.append(Draft((Turn("user", task), Turn("assistant", done[0], kit.language)), "translation"))
         return drafts
 
     def _draft(

@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from newtongue.core.config import Settings
 from newtongue.methods.taco import write_sections
-from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit, read_translation
+from newtongue.stages.synth.chain import Draft, Kit, Steps, Turn, Unit
 
 
 class Taco(Settings):
@@ -22,12 +22,9 @@ class Taco(Settings):
 
     def steps(self, unit: Unit, kit: Kit) -> Steps:
         """Translate question and answer and put the sections together."""
-        texts = (unit.question, unit.answer)
-        replies = yield [kit.translation(text, kit.other, kit.language) for text in texts]
-        done = [read_translation(text, reply) for text, reply in zip(texts, replies, strict=True)]
-        if reason := next((why for _, why in done if why), ""):
+        (question, answer), reason = yield from kit.carry([unit.question, unit.answer], kit.other, kit.language)
+        if reason:
             return [Draft((Turn("user", unit.question), Turn("assistant", unit.answer)), "taco", reason=reason)]
-        (question, _), (answer, _) = done
         names = kit.names[kit.other], kit.names[kit.language]
         whole = write_sections(unit.question, unit.answer, answer, *names)
         return [Draft((Turn("user", question, kit.language), Turn("assistant", whole)), "taco")]
