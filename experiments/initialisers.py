@@ -1,6 +1,7 @@
 """Where new rows should start: bits per byte before any training and after a little, per initialiser.
 
     python experiments/initialisers.py ../shared/data/corpus --out runs/initialisers [--languages ur hi sw] [--seeds 3]
+        [--methods subword_mean vocadt …]
     python experiments/initialisers.py --draw runs/initialisers/results.json docs/initialisers.md docs/initialisers.svg
 
 The shipped nano model gets 800 tokens of each language, learnt on 112 documents; everything but the start of the new
@@ -172,16 +173,16 @@ def measure(language: Language, method: str, seed: int) -> dict[str, Any]:
     return found
 
 
-def run(folder: Path, out: Path, languages: list[str], seeds: int) -> None:
+def run(folder: Path, out: Path, languages: list[str], seeds: int, methods: list[str]) -> None:
     torch.set_num_threads(1)
     out.mkdir(parents=True, exist_ok=True)
     file = out / "results.json"
     results: dict[str, Any] = json.loads(file.read_text("utf-8")) if file.exists() else {}
     loaded: dict[str, Language] = {}
     with tempfile.TemporaryDirectory() as scratch:
-        for seed in range(seeds):
-            for name in languages:
-                for method in METHODS:
+        for method in methods:
+            for seed in range(seeds):
+                for name in languages:
                     key = f"{name} {method} {seed}"
                     if key in results:
                         continue
@@ -275,9 +276,10 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("runs/initialisers"))
     parser.add_argument("--languages", nargs="+", default=["ur", "hi", "sw"])
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--methods", nargs="+", default=METHODS, choices=METHODS, help="done one after the other")
     parser.add_argument("--draw", nargs=3, type=Path, metavar=("RESULTS", "PAGE", "PLOT"))
     options = parser.parse_args()
     if options.draw:
         publish(*options.draw)
     else:
-        run(options.data, options.out, options.languages, options.seeds)
+        run(options.data, options.out, options.languages, options.seeds, options.methods)

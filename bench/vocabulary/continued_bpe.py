@@ -144,6 +144,7 @@ def main() -> None:
     parser.add_argument("--mb", type=float, default=50)
     parser.add_argument("--tokens", type=int, default=8000)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--without-trainer", action="store_true", help="leave out the trainer from scratch")
     given = parser.parse_args()
     old = load_tokenizer(Path(str(files("newtongue").joinpath("assets/nano-en"))))
     texts = make_text(given.folder / f"{given.language}.docs.jsonl", int(given.mb * 1e6))
@@ -152,6 +153,8 @@ def main() -> None:
         "pure Python": pure_python,
         "trainer from scratch": from_scratch,
     }
+    if given.without_trainer:
+        del subjects["trainer from scratch"]
     seconds: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(given.rounds):
         for name, subject in subjects.items():
@@ -162,6 +165,8 @@ def main() -> None:
     for name, median in medians.items():
         print(f"{name:22} {median:8.2f} s   ({', '.join(f'{second:.2f}' for second in seconds[name])})")
     print(f"pure Python / ours: {medians['pure Python'] / medians['ours']:.1f} (aim: at least 20)")
+    if given.without_trainer:
+        return
     print(f"ours / trainer from scratch: {medians['ours'] / medians['trainer from scratch']:.2f} (aim: at most 1.5)")
 
 

@@ -36,6 +36,21 @@ def words() -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]:
     return source, source @ turn + 0.05 * rng.standard_normal((40, 6)), [(i, i) for i in range(0, 40, 2)]
 
 
+def spelt_words() -> tuple[list[str], list[list[int]], list[float]]:
+    """Return forty words, their tokens alone and behind a space (of 25 tokens), and how often each word occurs."""
+    rng = np.random.default_rng(10)
+    spelt = [rng.integers(0, 24, rng.integers(1, 5)).tolist() for _word in range(80)]
+    return [f"word{n}" for n in range(40)], spelt, [float(1000 // rank) for rank in range(1, 41)]
+
+
+def cased_dictionary() -> tuple[list[str], list[str], list[tuple[str, str]]]:
+    """Return words of two languages in several cases, and a dictionary that names some of them in one case."""
+    source = [form(f"w{chr(97 + n)}") for n in range(14) for form in (str.lower, str.title)] + ["wOO", "x", "y", "z"]
+    target = [form(f"v{chr(97 + n)}") for n in range(14) for form in (str.title, str.upper)] + ["ب", "پ", "ت", "ث"]
+    pairs = [(f"W{chr(97 + n)}", f"v{chr(97 + n)}") for n in range(0, 14, 2)] + [("x", "ب"), ("WB", "VB"), ("q", "ت")]
+    return [*source, *map(str, range(8))], [*target, *map(str, range(8))], pairs
+
+
 def record_focus() -> dict[str, object]:
     import entmax
     import torch
@@ -57,7 +72,7 @@ def record_focus() -> dict[str, object]:
 
 def record_wechsel() -> dict[str, object]:
     from scipy.linalg import orthogonal_procrustes
-    from wechsel import create_target_embeddings
+    from wechsel import WECHSEL, create_target_embeddings, get_subword_embeddings_in_word_embedding_space
 
     new, old, rows = inputs()
 
@@ -79,7 +94,38 @@ def record_wechsel() -> dict[str, object]:
     source, target, pairs = words()
     left, right = np.asarray(pairs).T
     matrix, _scale = orthogonal_procrustes(source[left], target[right])
-    return {"wechsel": made.tolist(), "aligned": (source @ matrix).tolist()}
+    listed, spelt, often = spelt_words()
+    model = SimpleNamespace(
+        get_words_and_freqs=lambda: (listed, often),
+        get_dimension=lambda: source.shape[1],
+        get_word_vector=lambda word: source[listed.index(word)],
+    )
+
+    class Spelling(Tokenizer):
+        def get_vocab(self) -> dict[str, int]:
+            return dict(self)
+
+        def encode(self, word: str, add_special_tokens: bool) -> list[int]:
+            return spelt[listed.index(word.strip()) + 40 * word.startswith(" ")]
+
+    pooled, _members = get_subword_embeddings_in_word_embedding_space(
+        Spelling({str(i): i for i in range(25)}), model, use_subword_info=False, verbose=False
+    )
+    first, second, entries = cased_dictionary()
+
+    def side(names: list[str], vectors: np.ndarray) -> SimpleNamespace:
+        rows = {name: number for number, name in enumerate(names)}
+        return SimpleNamespace(
+            get_word_id=lambda word: rows.get(word, -1), get_word_vector=lambda word: vectors[rows[word]]
+        )
+
+    turn = WECHSEL._compute_align_matrix_from_dictionary(None, side(first, source), side(second, target), entries)
+    return {
+        "wechsel": made.tolist(),
+        "aligned": (source @ matrix).tolist(),
+        "pooled": pooled.tolist(),
+        "cased": (source @ turn).tolist(),
+    }
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -56,6 +58,24 @@ def test_a_piece_that_occurs_twice_counts_twice_and_order_is_that_of_the_spellin
 def test_a_token_nothing_spells_is_refused(spelling: list[int]) -> None:
     with pytest.raises(DataError, match=r"new token 1 is spelt by \["):
         subword_mean([[0], spelling], rows=5)
+
+
+def test_rows_mixed_in_few_coordinates_are_those_of_the_factorised_matrix() -> None:
+    rng = np.random.default_rng(3)
+    old = (rng.standard_normal((40, 8)) * np.arange(1, 9) + 0.5).astype(np.float32)
+    whole = subword_mean([[0, 1], [5], [2, 3, 39]], rows=40)
+    left, values, right = np.linalg.svd(old.astype(np.float64), full_matrices=False)
+    centred = np.cov(old.T, bias=True)
+    root = np.linalg.eigh(centred)
+    spread = ((root[1] * np.sqrt(root[0])) @ root[1].T).astype(np.float32)
+    for rank in (1, 3, 7):
+        init = replace(whole, rank=rank)
+        assert (init.spread, init.reads_mean, init.convex) == ("covariance", True, False)
+        coordinates = (left * values)[:, :rank]
+        expected = dense(init) @ coordinates @ right[:rank]
+        np.testing.assert_allclose(init.rows(old[init.support()], old.mean(0), spread), expected, atol=2e-4)
+    plain = apply(whole, old)
+    np.testing.assert_array_equal(replace(whole, rank=8).rows(old[whole.support()], old.mean(0), spread), plain)
 
 
 def test_mean_gives_every_token_the_mean_row() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from newtongue.core.errors import DataError
 from newtongue.methods import similarity_init
-from newtongue.methods.auxiliary_vectors import aligned
+from newtongue.methods.auxiliary_vectors import aligned, pooled, translation_pairs
 from newtongue.methods.embedding_init import Initialiser, empty_tokens
 from newtongue.methods.similarity_init import AuxiliaryVectors, clp, focus, most_similar, nearest
 
@@ -52,6 +52,22 @@ def test_two_languages_are_turned_as_by_scipy() -> None:
     made = aligned(source, target, pairs)
     np.testing.assert_allclose(made, recorded("wechsel", "aligned"), atol=1e-5)
     assert np.linalg.norm(made - target) < np.linalg.norm(source - target) / 4
+
+
+def test_a_dictionary_is_matched_in_the_cases_wechsel_tries() -> None:
+    source, target, _pairs = RECORDER["words"]()
+    first, second, entries = RECORDER["cased_dictionary"]()
+    pairs = translation_pairs(*({word: at for at, word in enumerate(side)} for side in (first, second)), entries)
+    assert len(pairs) > len(entries)
+    np.testing.assert_allclose(aligned(source, target, pairs), recorded("wechsel", "cased"), atol=1e-5)
+
+
+def test_word_vectors_are_pooled_by_frequency_as_by_wechsel() -> None:
+    source, _target, _pairs = RECORDER["words"]()
+    _words, spelt, often = RECORDER["spelt_words"]()
+    made = pooled(np.tile(source, (2, 1)).astype(np.float32), spelt, 25, often * 2)
+    np.testing.assert_allclose(made, recorded("wechsel", "pooled"), atol=1e-5)
+    assert not made[24].any()
 
 
 def test_weights_are_convex_and_reach_only_candidates() -> None:

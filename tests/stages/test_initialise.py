@@ -152,6 +152,22 @@ def test_a_damaged_vector_file_is_refused(tmp_path: Path, untied: Path, content:
     assert not list((tmp_path / "out" / "payload").iterdir())
 
 
+def test_ofa_mixes_in_the_leading_directions_where_asked(tmp_path: Path, untied: Path) -> None:
+    payload, facts = start(tmp_path, untied, {"input": "ofa", "rank": 6})
+    assert not facts["initialisation"]["certificate"]["greedy"]
+    assert "(in 6 directions)" in (payload / "W.txt").read_text("utf-8")
+    for head in (False, True):
+        checkpoint = open_checkpoint(untied)
+        matrix = checkpoint.head if head else checkpoint.input
+        assert matrix is not None
+        used = read_rows(matrix)[:387].astype(np.float64)
+        leading = np.linalg.svd(used, full_matrices=False)[2][:6]
+        expected = from_w(untied, payload / "W.npz", head=head) @ leading.T @ leading
+        np.testing.assert_allclose(made_rows(payload, facts, head=head), expected, atol=1e-5)
+    with pytest.raises(ValueError, match="init.rank belongs to ofa"):
+        start(tmp_path, untied, {"input": "focus", "rank": 6})
+
+
 def test_input_and_head_have_policies_of_their_own(tmp_path: Path, untied: Path) -> None:
     payload, facts = start(tmp_path, untied, {"input": "subword_mean", "head": "mean"})
     assert (facts["initialisation"]["input"]["method"], facts["initialisation"]["head"]["method"]) == (

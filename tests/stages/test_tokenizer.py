@@ -115,6 +115,11 @@ def wrong_tie(model: Path) -> None:
     (model / "config.json").write_text(json.dumps({**config, "tie_word_embeddings": False}), "utf-8")
 
 
+def special_beyond_rows(model: Path) -> None:
+    config = json.loads((model / "config.json").read_text("utf-8"))
+    (model / "config.json").write_text(json.dumps({**config, "eos_token_id": [1, 5000]}), "utf-8")
+
+
 def own_code(model: Path) -> None:
     settings = {"tokenizer_class": "HomeMade", "auto_map": {"AutoTokenizer": ["code.HomeMade", None]}}
     (model / "tokenizer_config.json").write_text(json.dumps(settings), "utf-8")
@@ -124,6 +129,7 @@ def own_code(model: Path) -> None:
     ("damage", "message"),
     [
         (far_token, r"the tokenizer uses ids up to 4,000, the embedding matrix has \d+ rows"),
+        (special_beyond_rows, r"eos_token_id is 5,000, the embedding matrix has \d+ rows"),
         (broken_row, r"model\.embed_tokens\.weight: the row of token 9 .* is not finite"),
         (wrong_tie, "tie_word_embeddings is false, and no output matrix is stored"),
         (own_code, "transformers cannot load the tokenizer"),

@@ -9,7 +9,7 @@ ones; so even an old token that the new vocabulary hardly uses in this language 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,6 +149,36 @@ def pooled(vectors_MK: Floats, tokens: Sequence[Sequence[int]], size: int, weigh
     table = csr_array((np.asarray(weights, np.float64)[owner], (found, owner)), shape=(size, len(vectors_MK)))
     sums = np.asarray(table.sum(1)).reshape(-1, 1)
     return np.asarray((table @ vectors_MK.astype(np.float64)) / np.where(sums > 0, sums, 1), np.float32)
+
+
+def translation_pairs(
+    source: Mapping[str, int], target: Mapping[str, int], dictionary: Iterable[tuple[str, str]]
+) -> list[tuple[int, int]]:
+    """Return rows of words that translate each other: each entry as written, in lower case and in title case.
+
+    Args:
+        source: Word of one language -> its row.
+        target: Word of the other -> its row.
+        dictionary: Words that translate each other; those without a row are left out.
+
+    Example:
+        >>> translation_pairs({"cat": 0}, {"Katze": 7}, [("cat", "katze"), ("dog", "Hund")])
+        [(0, 7), (0, 7)]
+
+    Source: Minixhofer et al. 2022 (arXiv 2112.06598), as its code does it: a word that has no case, or is written in
+    one of the three, counts as often as its forms coincide.
+    """
+    return [
+        (source[first], target[second])
+        for pair in dictionary
+        for first in _cases(pair[0])
+        for second in _cases(pair[1])
+        if first in source and second in target
+    ]
+
+
+def _cases(word: str) -> tuple[str, str, str]:
+    return word, word.lower(), word.title()
 
 
 def aligned(source: Floats, target: Floats, pairs: Sequence[tuple[int, int]]) -> Floats:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -126,7 +127,7 @@ class _Words:
         inner = np.ones(size, bool)
         inner[starts - 1] = False
         inner[-1] = False
-        self.symbols[inner] = np.fromiter((i for ids in words for i in ids), np.int64, int(inner.sum()))
+        self.symbols[inner] = np.fromiter(chain.from_iterable(words), np.int64, int(inner.sum()))
         self.weights[inner] = np.repeat(np.fromiter(words.values(), np.int64, len(words)), lengths - 1)
         self.before: Ints = np.arange(-1, size - 1)
         self.after: Ints = np.arange(1, size + 1)

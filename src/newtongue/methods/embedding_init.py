@@ -42,6 +42,7 @@ class Initialiser:
         noise: Factor on normal noise that is added; 0 adds none.
         noise_kind: Noise of each dimension by its own standard deviation, or by the covariance of the used rows.
         seed: Seed of the noise.
+        rank: Directions new rows are reduced to before noise, the leading ones of the used rows; 0 leaves them whole.
     """
 
     shape: tuple[int, int]
@@ -52,22 +53,23 @@ class Initialiser:
     noise: float = 0.0
     noise_kind: Spread = "deviation"
     seed: int = 0
+    rank: int = 0
 
     @property
     def spread(self) -> Spread:
         """What has to be known of how the old rows scatter to make new ones."""
-        return self.noise_kind if self.noise else "none"
+        return "covariance" if self.rank else self.noise_kind if self.noise else "none"
 
     @property
     def reads_mean(self) -> bool:
-        """Whether the mean of the old rows has a share in some new row."""
-        return bool(self.mean_share.any())
+        """Whether the mean of the old rows matters to some new row."""
+        return bool(self.rank or self.mean_share.any())
 
     @property
     def convex(self) -> bool:
-        """Whether every new row is an average of old rows: no negative weight, sum 1, no noise."""
+        """Whether every new row is an average of old rows: no negative weight, sum 1, no noise, nothing cut off."""
         sums = self.row_sums()
-        return not self.noise and bool((self.data >= 0).all() and np.allclose(sums, 1, atol=1e-4))
+        return not (self.noise or self.rank) and bool((self.data >= 0).all() and np.allclose(sums, 1, atol=1e-4))
 
     def row_sums(self) -> NDArray[np.float64]:
         """Return the sum of each new token's weights, the mean's share included."""
@@ -100,6 +102,8 @@ class Initialiser:
         out: Floats = self.mean_share[:, None] * mean_D[None, :].astype(np.float32)
         for start in range(0, len(out), BLOCK_ROWS):
             out[start : start + BLOCK_ROWS] += _combined(self, columns, support_SD, start)
+        if self.rank:
+            out = reduced(out, mean_D, spread, self.rank)
         if self.noise:
             draws = np.random.default_rng([self.seed, salt]).standard_normal(out.shape, np.float32)
             scaled = draws @ spread if self.noise_kind == "covariance" else draws * spread.astype(np.float32)
@@ -310,6 +314,28 @@ def with_fallback(init: Initialiser, other: Initialiser) -> tuple[Initialiser, i
     share[tokens] = other.mean_share[tokens]
     filled = from_mixtures(mixtures, init.shape[1])
     return replace(init, indptr=filled.indptr, indices=filled.indices, data=filled.data, mean_share=share), len(tokens)
+
+
+def reduced(rows_ND: Floats, mean_D: Floats, spread_DD: Floats, rank: int) -> Floats:
+    """Return rows without what lies outside the leading directions of the old matrix.
+
+    With E = U S V' the old matrix, F = U S of the first `rank` columns are its coordinates and P the first rows of V'.
+    Mixing coordinates and going back, W F P, is the same as W E P' P, which needs only the second moments of E.
+
+    Args:
+        rows_ND: W E.
+        mean_D: Mean of the used old rows.
+        spread_DD: Symmetric square root of their covariance.
+        rank: Directions kept; D or more changes nothing.
+
+    Source: Liu et al. 2024, OFA (arXiv 2311.08849, section 3.1): the factorised parametrisation, its product stored.
+    """
+    if rank >= rows_ND.shape[1]:
+        return rows_ND
+    wide = spread_DD.astype(np.float64)
+    _values, vectors = np.linalg.eigh(wide @ wide + np.outer(mean_D, mean_D))
+    leading = vectors[:, -rank:]
+    return np.asarray((rows_ND @ leading) @ leading.T, np.float32)
 
 
 def mixed_with_mean(init: Initialiser, share: float) -> Initialiser:

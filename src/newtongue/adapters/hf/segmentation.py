@@ -2,24 +2,31 @@
 
 Pre-tokens are what merges never cross. Running a tokenizer over all of a corpus to find them costs far more than
 learning does; but most tokenizers cut wherever a single space stands between two other characters. So text is cut
-there first, distinct stretches are counted, and only those are segmented. Whether a tokenizer does cut there is
-tried on the first texts; where it does not, all text is segmented.
+there first, distinct stretches are counted, only those are cut by the tokenizer, and only distinct pre-tokens go
+through its model. Whether a tokenizer can be taken apart like this is tried on the first texts; where it cannot, all
+text is encoded as it stands.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from newtongue.adapters.hf.tokenizers import SPACE_MARK, FastTokenizer, batches
 
 Pieces = tuple[int, ...]
 BATCH_STRETCHES = 16_384
-TRIED_CHARS = 100_000
+TEXTS_CUT_AT_ONCE = 16_384
+TRIED_CHARS = 50_000
 """How much text must come out the same both ways before stretches are trusted."""
 CUT = re.compile(r"(?<=\S) (?=\S)")
+JOINABLE = re.compile(r" \S(?:.*\S)?", re.DOTALL).fullmatch
 RUNS = ("  ", "\n ", " \n", "\t ", " \t")
 
 
@@ -40,28 +47,65 @@ class Stretches:
 
     Attributes:
         counts: Stretch -> how often it occurs. A text the tokenizer cannot be relied on to cut is one stretch.
+        tried: Whether taking the tokenizer apart gave what encoding gives.
     """
 
     counts: Mapping[str, int]
+    tried: bool = True
 
     @classmethod
     def of(cls, tokenizer: FastTokenizer, texts: Sequence[str]) -> Stretches:
         """Cut texts; what is tried on this tokenizer holds for all with the same normaliser and pre-tokenizer."""
         lead = _lead(tokenizer, texts)
-        return cls(Counter(texts) if lead is None else _cut(texts, lead))
+        return cls(Counter(texts), tried=False) if lead is None else cls(_cut(texts, lead))
 
     def segmented(self, tokenizer: FastTokenizer) -> Counter[Pieces]:
         """Return the ids of each distinct pre-token, and how often it occurs."""
+        words, whole = _words(tokenizer, self.counts) if self.tried else ({}, self.counts)
         counts: Counter[Pieces] = Counter()
-        opens = _openers(tokenizer)
-        for block in batches(self.counts, BATCH_STRETCHES):
+        opens, tokenize = _openers(tokenizer), tokenizer.backend.model.tokenize
+        for word, count in words.items():
+            ids = [token.id for token in tokenize(word)]
+            for group in _groups(ids, [0] * len(ids), opens) if opens else (tuple(ids),):
+                counts[group] += count
+        for block in batches(whole, BATCH_STRETCHES):
             encodings = tokenizer.backend.encode_batch(block, add_special_tokens=False)
             for stretch, encoding in zip(block, encodings, strict=True):
-                ids, words = encoding.ids, encoding.word_ids
-                whole = not opens and ids and words[0] == words[-1]
-                for group in (tuple(ids),) if whole else _groups(ids, words, opens):
-                    counts[group] += self.counts[stretch]
+                for group in _groups(encoding.ids, encoding.word_ids, opens):
+                    counts[group] += whole[stretch]
         return counts
+
+
+def _words(tokenizer: FastTokenizer, stretches: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
+    """Count pre-tokens as the model sees them; return them, and stretches that may hold an added token."""
+    cut, starts = _cutter(tokenizer), re.escape("".join({token[:1] for token in tokenizer.added}))
+    added = re.compile(f"[{starts}]").search if starts else lambda _stretch: None
+    words: dict[str, int] = {}
+    whole: dict[str, int] = {}
+    alike: dict[int, list[str]] = defaultdict(list)
+    for stretch, count in stretches.items():
+        if added(stretch):
+            whole[stretch] = count
+        elif JOINABLE(stretch):
+            alike[count].append(stretch)
+        else:
+            for word in cut(stretch):
+                words[word] = words.get(word, 0) + count
+    for count, some in alike.items():
+        for block in batches(some, 100):
+            for word in cut("".join(block)):
+                words[word] = words.get(word, 0) + count
+    return words, whole
+
+
+def _cutter(tokenizer: FastTokenizer) -> Callable[[str], list[str]]:
+    """Return the tokenizer's normaliser and pre-tokenizer as one function."""
+    normaliser, pre_tokenizer = tokenizer.backend.normalizer, tokenizer.backend.pre_tokenizer
+    normalise = (lambda text: text) if normaliser is None else normaliser.normalize_str
+    if pre_tokenizer is None:
+        return lambda text: [normalise(text)]
+    cut = pre_tokenizer.pre_tokenize_str
+    return lambda text: [word for word, _span in cut(normalise(text))]
 
 
 def segment_counts(tokenizer: FastTokenizer, texts: Sequence[str]) -> Counter[Pieces]:
@@ -88,16 +132,26 @@ def _lead(tokenizer: FastTokenizer, texts: Sequence[str]) -> str | None:
 
 
 def _cut(texts: Iterable[str], lead: str) -> Counter[str]:
-    stretches: Counter[str] = Counter()
-    inner: Counter[str] = Counter()
-    for text in texts:
-        parts = CUT.split(text) if any(run in text for run in RUNS) else text.split(" ")
-        stretches[parts[0]] += 1
-        del parts[0]
-        inner.update(parts)
+    first: Counter[str] = Counter()
+    parts = [pa.array([], pa.large_string())]
+    for block in batches(texts, TEXTS_CUT_AT_ONCE):
+        found = [CUT.split(text) for text in block if any(run in text for run in RUNS)] if _has_runs(block) else []
+        plain = [text for text in block if not any(run in text for run in RUNS)] if found else block
+        first.update([text.partition(" ")[0] for text in plain] + [cut[0] for cut in found])
+        joined = pa.array([" ".join(plain).encode()] if plain else [], pa.large_string())
+        parts += [pc.split_pattern(joined, " ").values, pa.array([part for cut in found for part in cut], joined.type)]
+    counted = pa.chunked_array(parts).value_counts()
+    inner = Counter(dict(zip(*(counted.field(n).to_pylist() for n in (0, 1)), strict=True)))
+    inner.subtract(first)
     for part, count in inner.items():
-        stretches[lead + part] += count
-    return stretches
+        if count:
+            first[lead + part] += count
+    return first
+
+
+def _has_runs(texts: Sequence[str]) -> bool:
+    joined = "|".join(texts)
+    return any(run in joined for run in RUNS)
 
 
 def _openers(tokenizer: FastTokenizer) -> frozenset[int]:

@@ -17,7 +17,15 @@ from newtongue.adapters.word_vectors import WordVectors, read_word_pairs, read_w
 from newtongue.core.config import FileRef, ModelRef
 from newtongue.core.context import Context
 from newtongue.core.errors import DataError
-from newtongue.methods.auxiliary_vectors import aligned, context_counts, pooled, ppmi, principal_vectors, without_rare
+from newtongue.methods.auxiliary_vectors import (
+    aligned,
+    context_counts,
+    pooled,
+    ppmi,
+    principal_vectors,
+    translation_pairs,
+    without_rare,
+)
 from newtongue.methods.similarity_init import AuxiliaryVectors
 from newtongue.stages.tokenizer.init_config import VectorSettings
 
@@ -93,7 +101,8 @@ def vectors_from_files(
         vocabulary: Both vocabularies.
         settings: Which files.
         context: Gives the files behind references.
-        by_frequency: Weigh words by frequency (taken as 1 / rank in the file) instead of equally.
+        by_frequency: Weigh words by frequency instead of equally. Files of word vectors list words by frequency, but
+            do not say it; 1 / rank stands for it (Zipf).
     """
     assert settings.file is not None
     target = read_word_vectors(context[settings.file].path)
@@ -115,9 +124,9 @@ def _turned(source: WordVectors, target: WordVectors, pairs: list[tuple[str, str
             fix="use word vectors of one width",
         )
     rows = [{word: number for number, word in enumerate(side.words)} for side in (source, target)]
-    known = [(rows[0][first], rows[1][second]) for first, second in pairs if first in rows[0] and second in rows[1]]
-    if len(known) < 2:
-        raise DataError(f"{len(known)} of {len(pairs)} word pairs have vectors on both sides", place=str(place))
+    known = translation_pairs(rows[0], rows[1], pairs)
+    if len(set(known)) < 2:
+        raise DataError(f"{len(set(known))} of {len(pairs)} word pairs have vectors on both sides", place=str(place))
     return WordVectors(source.words, aligned(source.vectors, target.vectors, known))
 
 

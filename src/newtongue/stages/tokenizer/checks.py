@@ -21,11 +21,20 @@ def first_free_id(tokenizer: FastTokenizer, checkpoint: Checkpoint) -> int:
     Spare rows behind the last token (Qwen, Gemma and Phi ship some) are used first, so ids stay without holes.
 
     Raises:
-        DataError: The tokenizer's size and the number of embedding rows do not belong together.
+        DataError: The tokenizer's size and the number of embedding rows do not belong together, or the config names
+            an id for which there is no row.
     """
-    named = [value for key, value in checkpoint.text_config.items() if key.endswith("_token_id") and value is not None]
-    flat = [i for value in named for i in (value if isinstance(value, list) else [value]) if isinstance(i, int)]
-    free = max([tokenizer.last_id, *(i for i in flat if i < checkpoint.rows)]) + 1
+    named = _named_ids(checkpoint)
+    beyond = {key: i for key, i in named.items() if i >= checkpoint.rows}
+    if beyond:
+        key, number = next(iter(beyond.items()))
+        raise DataError(
+            f"{key} is {number:,}, the embedding matrix has {checkpoint.rows:,} rows",
+            place=str(checkpoint.folder / "config.json"),
+            expected=f"an id below {checkpoint.rows:,}",
+            fix="set it to the id that this model's tokenizer gives the token, or to null",
+        )
+    free = max([tokenizer.last_id, *named.values()]) + 1
     spare = checkpoint.rows - free
     if spare < 0 or spare > max(MAX_SPARE_ROWS, checkpoint.rows // 20):
         raise DataError(
@@ -35,6 +44,18 @@ def first_free_id(tokenizer: FastTokenizer, checkpoint: Checkpoint) -> int:
             fix="use the tokenizer the model was trained with",
         )
     return free
+
+
+def _named_ids(checkpoint: Checkpoint) -> dict[str, int]:
+    """Return the highest id under each key of the config that names token ids."""
+    named = {}
+    for config in (checkpoint.config, checkpoint.text_config):
+        for key, value in config.items():
+            listed = value if isinstance(value, list) else [value]
+            ids = [i for i in listed if isinstance(i, int) and not isinstance(i, bool)]
+            if key.endswith("_token_id") and ids:
+                named[key] = max(*ids, named.get(key, -1))
+    return named
 
 
 def running(old: FastTokenizer, auto: Any, new: FastTokenizer, reloaded: Any) -> tuple[list[Any], list[Any]]:

@@ -74,6 +74,8 @@ class InitSettings(Settings):
     """Factor on the noise of `mean_noise`, `random_normal` and `multivariate_normal`; null takes the published one."""
     neighbours: int | None = Field(None, ge=1)
     """Old tokens in a mixture: `wechsel` and `ofa` (10), `clp` (all), `omp` (64), learnt mixtures (16)."""
+    rank: int | None = Field(None, ge=1)
+    """Coordinates per row in which `ofa` mixes (its paper takes 100, 200 and 400); null mixes whole rows."""
     temperature: float = Field(0.1, gt=0)
     """Divides similarities in `wechsel` and `ofa`."""
     vectors: VectorSettings = VectorSettings()
@@ -95,6 +97,8 @@ class InitSettings(Settings):
                 raise ValueError(f"{method} needs a donor model: set init.donor")
         if "zett" in methods and self.hypernetwork is None:
             raise ValueError("zett needs a trained hypernetwork: set init.hypernetwork")
+        if self.rank is not None and "ofa" not in methods:
+            raise ValueError("init.rank belongs to ofa: set init.input or init.head to ofa, or leave it out")
         if self.vectors.source_file is not None and (self.vectors.file is None or self.vectors.dictionary is None):
             raise ValueError("init.vectors.source_file needs init.vectors.file and init.vectors.dictionary")
         return self

@@ -40,6 +40,8 @@ def _write(
     if isinstance(init, Initialiser):
         arrays = {"indptr": init.indptr, "indices": init.indices, "data": init.data, "mean_share": init.mean_share}
         arrays["noise"] = np.asarray(init.noise)
+        if init.rank:
+            arrays["rank"] = np.asarray(init.rank)
         np.savez(folder / f"{name}.npz", allow_pickle=False, shape=np.asarray(init.shape), **arrays)
         tokens = init.shape[0]
     else:
@@ -61,6 +63,8 @@ def _mixture(init: Maker, number: int, tokenizer: FastTokenizer) -> str:
         parts.append(f"{len(found) - MOST_WRITTEN} more")
     if init.mean_share[number]:
         parts.append(f"{init.mean_share[number]:.6g} mean")
+    if init.rank:
+        parts[-1] += f" (in {init.rank} directions)"
     if init.noise:
         parts.append(f"noise {init.noise:.6g}")
     return " + ".join(parts)

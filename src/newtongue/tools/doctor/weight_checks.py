@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.adapters.hf.checkpoint import Checkpoint, row_blocks, tie_problem
-from newtongue.adapters.hf.embeddings import row_statistics, rows_digest
+from newtongue.adapters.hf.embeddings import RowStatistics, row_statistics, rows_digest
 from newtongue.adapters.hf.safetensors_file import Tensor, gather_rows, read_rows
 from newtongue.adapters.hf.tokenizers import FastTokenizer
 from newtongue.methods.embedding_init import Initialiser
@@ -130,18 +130,18 @@ def mixed_rows(folder: Path, checkpoint: Checkpoint, _tokenizer: FastTokenizer) 
 def _compare_with_w(file: Path, tensor: Tensor, first: int) -> list[Finding]:
     with np.load(file, allow_pickle=False) as saved:
         init = Initialiser(
-            tuple(saved["shape"].tolist()), *(saved[k] for k in ("indptr", "indices", "data", "mean_share"))
+            tuple(saved["shape"].tolist()),
+            *(saved[k] for k in ("indptr", "indices", "data", "mean_share")),
+            rank=int(saved["rank"]) if "rank" in saved else 0,
         )
         noisy = "noise" in saved and float(saved["noise"]) > 0
     if noisy:
         return []
     used = np.arange(min(first, tensor.shape[0]))
-    mean = (
-        row_statistics(tensor, used, str, "none").mean
-        if init.mean_share.any()
-        else np.zeros(tensor.shape[1], np.float32)
-    )
-    made = init.rows(gather_rows(tensor, init.support()), mean, np.zeros(0, np.float32))
+    known = RowStatistics(np.zeros(tensor.shape[1], np.float32), np.zeros(0, np.float32))
+    if init.reads_mean:
+        known = row_statistics(tensor, used, str, init.spread)
+    made = init.rows(gather_rows(tensor, init.support()), known.mean, known.spread)
     stored = read_rows(tensor, first, first + init.shape[0])
     error = float(np.abs(made - stored).max(initial=0)) / max(float(np.abs(stored).max(initial=0)), 1e-30)
     if error > ROUNDING:
