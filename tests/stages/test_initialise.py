@@ -164,7 +164,7 @@ def test_ofa_mixes_in_the_leading_directions_where_asked(tmp_path: Path, untied:
         leading = np.linalg.svd(used, full_matrices=False)[2][:6]
         expected = from_w(untied, payload / "W.npz", head=head) @ leading.T @ leading
         np.testing.assert_allclose(made_rows(payload, facts, head=head), expected, atol=1e-5)
-    with pytest.raises(ValueError, match="init.rank belongs to ofa"):
+    with pytest.raises(ValueError, match=r"init\.rank belongs to ofa"):
         start(tmp_path, untied, {"input": "focus", "rank": 6})
 
 

@@ -75,7 +75,7 @@ def nearest(
         threads: Blocks of rows worked on at once; changes no result.
 
     Source: Minixhofer et al. 2022, WECHSEL (arXiv 2112.06598, equations 3 and 4); Liu et al. 2024, OFA
-    (arXiv 2311.08849, section 3.3, without its factorisation of the matrix). The defaults are theirs.
+    (arXiv 2311.08849, section 3.3; its factorised matrix is `embedding_init.reduced`). The defaults are theirs.
     """
     return _weighted(vectors, lambda scores: softmax_of_largest(scores, neighbours, temperature), threads)
 

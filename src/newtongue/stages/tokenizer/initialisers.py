@@ -254,9 +254,7 @@ METHODS: dict[InitMethod, Callable[[Material, bool], Maker]] = {
     "multivariate_normal": _noisy(start.multivariate_normal),
     "lexical": _lexical,
     "wechsel": lambda material, _head: _nearest(material, by_frequency=True),
-    "ofa": lambda material, _head: replace(
-        _nearest(material, by_frequency=False), rank=material.settings.rank or 0
-    ),
+    "ofa": lambda material, _head: replace(_nearest(material, by_frequency=False), rank=material.settings.rank or 0),
     "focus": _focus,
     "clp": _clp,
     "constrained_word2vec": _constrained_word2vec,
