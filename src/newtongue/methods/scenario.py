@@ -50,6 +50,7 @@ class Scenario:
         retry_after_seconds: What a 429 asks for.
         requests_per_second: Above this rate of arrival, requests beyond a burst of one second get a 429; 0 is no limit.
         price: Micro-dollars per (prompt, answer) token that the meter bills.
+        character_price: Micro-dollars per character of the source that translation services bill.
         strengths: Model -> share of its answers that are good, for tests of routing.
         language: Tag of the language whose wrong answers (`LANGUAGE`) are shipped.
     """
@@ -63,6 +64,7 @@ class Scenario:
     retry_after_seconds: float = 1.0
     requests_per_second: float = 0.0
     price: tuple[float, float] = (0.0, 0.0)
+    character_price: float = 0.0
     strengths: Mapping[str, float] = field(default_factory=dict)
     language: str = "urd_Arab"
 

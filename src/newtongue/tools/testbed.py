@@ -2,7 +2,8 @@
 
     newtongue teacher --scenario faults.yaml
 
-`methods.scenario` says what happens to which request, `adapters.llm.bed` does it. `GET /meter` tells what was asked,
+`methods.scenario` says what happens to which request, `adapters.llm.bed` does it. Translations, by chat or in the way
+of a service (`/translate`, `/v2/translate`), go back letter for letter. `GET /meter` tells what was asked,
 answered and billed, `POST /control` changes the scenario while it runs.
 """
 
@@ -25,7 +26,7 @@ from newtongue.core.errors import RecipeError
 from newtongue.core.process import die_with_parent
 from newtongue.methods.odd_answers import odd
 from newtongue.methods.scenario import Scenario, unit
-from newtongue.tools.stand_in import write as stand_in_text
+from newtongue.tools import toy_translator
 
 SAMPLE: Final = files("newtongue") / "assets" / "sample"
 QUALITY: Final = re.compile(r"\[quality (\d\.\d\d)\]")
@@ -42,22 +43,22 @@ def serve_bed(
         scenario: What goes wrong.
         port: Port to listen on; 0 takes a free one.
         ready: Called with the base url (up to `/v1`).
-        write: Request body -> text; the stand-in's answers when left out.
+        write: Request body -> text; the stand-in's answers, and translations that go back, when left out.
 
     Raises:
         RecipeError: The port is taken.
     """
-    asyncio.run(_serve(scenario, port, ready, write or stand_in_text))
+    asyncio.run(_serve(scenario, port, ready, write or toy_translator.write))
 
 
 def make_bed(scenario: Scenario, write: Callable[[dict[str, Any]], str]) -> Bed:
     """Return a bed that plays a scenario; `POST /control` plays another."""
     bed = Bed(scenario.fault, lambda body: answer(bed_scenario[0], body, write))
-    bed_scenario = [scenario]
+    bed.translate, bed_scenario = toy_translator.serve, [scenario]
 
     def play(new: Scenario) -> None:
         bed_scenario[0] = new
-        bed.behave, bed.latency, bed.price = new.fault, new.latency, Price(*new.price)
+        bed.behave, bed.latency, bed.price = new.fault, new.latency, Price(*new.price, new.character_price)
         bed.requests_per_second, bed.retry_after_seconds = new.requests_per_second, new.retry_after_seconds
         bed.odd = lambda fault, text: odd(fault, text, _texts(new.language))
 
@@ -132,7 +133,7 @@ def main() -> None:
     """Serve the scenario given as JSON on the command line, as the child of a test: the url goes to standard output."""
     die_with_parent()
     settings = json.loads(sys.argv[1]) if len(sys.argv) > 1 else {}
-    write = short_text if settings.pop("short", True) else stand_in_text
+    write = short_text if settings.pop("short", True) else toy_translator.write
 
     def say(url: str) -> None:
         sys.stdout.write(f"{url}\n")

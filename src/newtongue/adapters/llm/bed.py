@@ -19,7 +19,9 @@ from typing import Any, Final
 import orjson
 
 from newtongue.adapters.llm.bed_batches import BatchDesk
+from newtongue.adapters.llm.bed_connection import Connection
 from newtongue.adapters.llm.requests import Price, request_key
+from newtongue.adapters.llm.wires import WIRES, source_characters
 from newtongue.core.errors import NewtongueError
 
 LOOPBACK: Final = "127.0.0.1"
@@ -34,10 +36,17 @@ STATUS: Final[Mapping[str, tuple[int, str]]] = {
     "401": (401, "invalid_api_key"), "402": (402, ""), "403": (403, ""),
     "404": (404, ""),
 }  # fmt: skip
-REASONS: Final = {200: "OK", 400: "Bad Request", 401: "Unauthorized", 404: "Not Found", 429: "Too Many Requests"}
 PAGE: Final = b"<!DOCTYPE html>\n<title>Welcome to nginx</title>"
 
+LANGUAGES: Final = {"libretranslate": ("source", "target"), "deepl": ("source_lang", "target_lang")}
+SERVICES: Final = {WIRES[name].path: name for name in LANGUAGES}
+"""Path -> the translation service that is spoken there."""
+SERVICE_STATUS: Final = {"quota": 456}
+"""Faults a translation service tells by a status of its own."""
+
 Write = Callable[[dict[str, Any]], str]
+Translate = Callable[[str, str, str], str]
+"""(text, code of its language, code of the one wanted) -> translation; a `ValueError` refuses a language."""
 
 
 @dataclass(slots=True)
@@ -90,6 +99,8 @@ class Bed:
         self.price = Price()
         self.requests_per_second = 0.0
         self.retry_after_seconds = 1.0
+        self.translate: Translate = lambda text, source, target: text
+        self.api_key = ""
         self.odd: Callable[[str, str], str] = lambda fault, text: text
         self.control: Callable[[dict[str, Any]], None] = lambda settings: None
         self.url = ""
@@ -99,17 +110,19 @@ class Bed:
     async def serve(self, port: int = 0) -> asyncio.Server:
         """Listen on loopback; `url` is the base url up to `/v1` then."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: _Connection(self), LOOPBACK, port)
+        server = await loop.create_server(lambda: Connection(self), LOOPBACK, port)
         self.url = f"http://{LOOPBACK}:{server.sockets[0].getsockname()[1]}/v1"
         return server
 
-    async def answer(self, connection: _Connection, path: str, raw: bytes) -> None:
+    async def answer(self, connection: Connection, path: str, raw: bytes) -> None:
         """Answer one request, well or badly."""
         if path.startswith(("/meter", "/control", "/health")):
             return self._aside(connection, path, raw)
         if path.startswith(("/v1/files", "/v1/batches")):
             return connection.send(200, self.batches.answer(path, raw))
-        body = orjson.loads(raw)
+        body, service = orjson.loads(raw), SERVICES.get(path, "")
+        if self.api_key and self.api_key not in (body.pop("api_key", ""), *connection.authorization.split()):
+            return connection.send(403, orjson.dumps({"error": "Invalid API key"}))
         key = request_key(body)
         attempt, meter = self.meter.attempts[key], self.meter
         meter.attempts[key] += 1
@@ -119,7 +132,7 @@ class Bed:
             fault = "429" if self._too_fast() else self.behave(key, attempt)
             meter.statuses[fault or "answer"] += 1
             await self._wait(fault, key, attempt)
-            self._act(connection, fault, key, body)
+            self._act(connection, fault, key, body, service)
         finally:
             meter.in_flight -= 1
         return None
@@ -142,23 +155,25 @@ class Bed:
         self._allowance -= 1
         return False
 
-    def _act(self, connection: _Connection, fault: str, key: str, body: dict[str, Any]) -> None:
+    def _act(self, connection: Connection, fault: str, key: str, body: dict[str, Any], service: str) -> None:
         if fault in STATUS:
             status, code = STATUS[fault]
-            error = {"error": {"message": f"told to fail: {fault}", "code": code}}
+            error: dict[str, Any] = {"error": {"message": f"told to fail: {fault}", "code": code}}
+            if service:
+                status, error = SERVICE_STATUS.get(fault, status), {"error": f"told to fail: {fault}"}
             return connection.send(status, orjson.dumps(error), self._headers(fault))
         if fault in ("html", "html 502"):
             return connection.send(502 if fault == "html 502" else 200, PAGE, {"Content-Type": "text/html"})
         if fault == "reset":
             return connection.drop()
-        reply, cost = self.reply(fault, body)
+        reply, cost = self._translated(service, fault, body) if service else self.reply(fault, body)
         self.meter.billed += cost
         raw = orjson.dumps(reply) if fault != "surrogate" else orjson.dumps(reply).replace(b"SURROGATE", b"\\ud83d")
         if fault in ("reset late", "cut"):
             return connection.send(200, raw, cut=0 if fault == "reset late" else len(raw) // 2)
         if fault.startswith("cut json"):
             return connection.send(200, raw[: len(raw) // 2])
-        if reply.get("choices"):
+        if reply.get("choices") or "translations" in reply or "translatedText" in reply:
             self.meter.answered[key] += 1
             self.meter.told += cost if fault not in ("no usage", "odd usage") else 0
         return connection.send(200, raw)
@@ -192,6 +207,19 @@ class Bed:
         reply |= {"choices": [{"index": 0, "message": message, "finish_reason": finish}], "usage": usage}
         return self._oddities(fault, reply), cost
 
+    def _translated(self, service: str, fault: str, body: dict[str, Any]) -> tuple[dict[str, Any], int]:
+        """Return what a translation service answers, and what it bills: every character of the source."""
+        text, source, target = body.get("q", body.get("text")), *(body.get(n, "") for n in LANGUAGES[service])
+        found = self.odd(fault, self.translate("".join(text), source.lower(), target.lower()))
+        billed = source_characters(body)
+        if fault in ("error object", "no choices"):
+            return {"error": "told to fail"}, 0
+        if service == "libretranslate":
+            return {"translatedText": found}, self.price.of_characters(billed)
+        one = {"detected_source_language": source, "text": found}
+        told = {"billed_characters": billed} if body.get("show_billed_characters") and fault != "no usage" else {}
+        return {"translations": [one | told]}, self.price.of_characters(billed)
+
     def _oddities(self, fault: str, reply: dict[str, Any]) -> dict[str, Any]:
         choice = reply["choices"][0]
         if fault == "error object":
@@ -212,7 +240,7 @@ class Bed:
             reply["model"] = "somebody-else"
         return reply
 
-    def _aside(self, connection: _Connection, path: str, raw: bytes) -> None:
+    def _aside(self, connection: Connection, path: str, raw: bytes) -> None:
         """Answer requests about the bed itself: `GET /meter`, `GET /health`, `POST /control` with a scenario."""
         if path == "/control":
             try:
@@ -223,68 +251,3 @@ class Bed:
         if path == "/meter/keys":
             facts = {"attempts": dict(self.meter.attempts), "answered": dict(self.meter.answered)}
         return connection.send(200, orjson.dumps(facts))
-
-
-class _Connection(asyncio.Protocol):
-    """One keep-alive connection; requests are answered one after the other."""
-
-    def __init__(self, bed: Bed) -> None:
-        self._bed, self._buffer = bed, b""
-        self._task: asyncio.Task[None] | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        if self._task and self._bed.meter.in_flight and exc is None:
-            return  # generation goes on and is billed, as with real providers
-
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        self._next()
-
-    def _next(self) -> None:
-        if self._task is not None:
-            return
-        end = self._buffer.find(b"\r\n\r\n")
-        if end < 0:
-            return
-        head = self._buffer[:end]
-        length = _length(head)
-        if len(self._buffer) < end + 4 + length:
-            return
-        raw, self._buffer = self._buffer[end + 4 : end + 4 + length], self._buffer[end + 4 + length :]
-        path = head[: head.find(b"\r\n")].split(b" ")[1].decode("ascii", "replace")
-        self._task = asyncio.get_running_loop().create_task(self._answer(path, raw))
-
-    async def _answer(self, path: str, raw: bytes) -> None:
-        try:
-            await self._bed.answer(self, path, raw)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            self.send(400, orjson.dumps({"error": {"message": f"bad request: {error}"}}))
-        self._task = None
-        if not self._transport.is_closing():
-            self._next()
-
-    def send(self, status: int, raw: bytes, headers: Mapping[str, str] | None = None, cut: int | None = None) -> None:
-        """Send a response; with `cut`, only so many bytes of its body before the connection is reset."""
-        if self._transport.is_closing():
-            return
-        more = {"Content-Type": "application/json", **(headers or {})}
-        head = f"HTTP/1.1 {status} {REASONS.get(status, 'Status')}\r\nContent-Length: {len(raw)}\r\n"
-        lines = "".join(f"{name}: {value}\r\n" for name, value in more.items())
-        self._transport.write(f"{head}{lines}\r\n".encode() + (raw if cut is None else raw[:cut]))
-        if cut is not None:
-            asyncio.get_running_loop().call_later(0.01, self.drop)
-
-    def drop(self) -> None:
-        """Reset the connection."""
-        self._transport.abort()
-
-
-def _length(head: bytes) -> int:
-    for line in head.split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        if name.lower() == b"content-length":
-            return int(value)
-    return 0

@@ -42,7 +42,7 @@ class Pilot:
     """Watches the first units of a run and stops it when even the low end of its cost does not fit the budget.
 
     Attributes:
-        units: Names of the units watched, in order.
+        told: Whether the estimate was made.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Pilot:
         self._unit = unit
         self._stage, self._teachers, self._journal, self._price = stage, teachers, journal, price
         self._costs: dict[str, int] = {}
-        self._told = False
+        self.told = False
 
     @property
     def units(self) -> list[str]:
@@ -83,7 +83,7 @@ class Pilot:
         Raises:
             BudgetExceeded: Those begun together alone will not fit under the cap.
         """
-        if self._told or len(self._costs) >= UNITS:
+        if self.told or len(self._costs) >= UNITS:
             return
         self._costs[unit] = self._teachers.cost_of(keys)
         if len(self._costs) == UNITS:
@@ -102,9 +102,9 @@ class Pilot:
         Raises:
             BudgetExceeded: The rows that are missing will not fit under the cap.
         """
-        if self._told or not self.full:
+        if self.told or not self.full:
             return
-        self._told = True
+        self.told = True
         price = self._price(self._amounts(), accepted)
         per_row = [price.low, price.likely]
         facts = {self._unit: len(self._costs), "accepted": sum(accepted), "usd_per_row": per_row}

@@ -45,6 +45,17 @@ class Quality(Settings):
     """Rows with a lower score are refused; an unreadable score counts as 0."""
 
 
+class Nearness(Settings):
+    """Look for translated rows that stand in other data already: benchmark items or held-out rows in training data."""
+
+    data: RowsRef
+    """Rows in the language translated into; of sealed sets only the training side is read."""
+    above: float = Field(0.5, ge=0, lt=1)
+    """Likeness (ROUGE-L F on Unicode words, whole row against whole row) from which a row counts as near."""
+    drop: bool = False
+    """Whether near rows are refused; else they are kept, counted, and listed in `near.jsonl`."""
+
+
 class TranslateConfig(AskingConfig):
     """Translate documents, conversations, preferences or benchmark items, structure and protected parts kept.
 
@@ -85,6 +96,8 @@ class TranslateConfig(AskingConfig):
     """Translating back."""
     quality: Quality | None = None
     """A judge of quality; null has none."""
+    near: Nearness | None = None
+    """Data that translated rows should not stand in; null looks nowhere."""
     seed: int = 0
     """Seed of requests and of the rows drawn for the way back."""
 

@@ -22,6 +22,7 @@ from newtongue.methods.prompts import fill
 from newtongue.methods.protection import protect, restore
 from newtongue.methods.translation import cut, join, problem
 from newtongue.stages.translate.config import BACK, JUDGE, TRANSLATION, TranslateConfig
+from newtongue.stages.translate.neighbours import Neighbours
 from newtongue.stages.translate.rows import Job
 
 _SCORE: Final = re.compile(r"\d{1,3}(?:\.\d+)?")
@@ -58,6 +59,7 @@ class Desk:
         config: Settings of the stage.
         teachers: Who is asked.
         texts: The stage's prompts by name.
+        near: Rows the translations are held against.
         keys: Keys of all requests, each once.
         questions: Questions asked.
         stand_in: Whether the offline stand-in answered.
@@ -66,6 +68,7 @@ class Desk:
     config: TranslateConfig
     teachers: Teachers
     texts: Mapping[str, str]
+    near: Neighbours | None = None
     keys: dict[str, None] = field(default_factory=dict)
     questions: int = 0
     stand_in: bool = False
@@ -85,6 +88,7 @@ class Desk:
             if result.chrf < config.round_trip.min_chrf:
                 _refuse(result, "lost on the way back", f"chrF {result.chrf:.1f}")
         self._judge([result for result in results if result.texts is not None])
+        self._look_around([result for result in results if result.texts is not None])
         return results
 
     def translators(self, result: Result) -> list[Teacher]:
@@ -169,6 +173,13 @@ class Desk:
             score = float(found[0]) if found else 0.0
             if score < config.quality.min_score:
                 _refuse(result, "quality too low", f"score {score:g}")
+
+    def _look_around(self, results: Sequence[Result]) -> None:
+        """Note rows that stand in other data already; refuse them where that is wanted."""
+        for result in results if self.near and self.config.near else ():
+            found = self.near.look(result.job.id, result.texts or [])
+            if found and self.config.near.drop:
+                _refuse(result, "stands in other data", found)
 
     def _ask(self, questions: Sequence[Question]) -> list[Reply]:
         replies = self.teachers.ask(questions)

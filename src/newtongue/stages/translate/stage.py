@@ -20,6 +20,7 @@ from newtongue.methods.licences import combine_licences
 from newtongue.methods.pilot import dollars_per_row
 from newtongue.stages.translate.config import TranslateConfig
 from newtongue.stages.translate.desk import Desk, Result
+from newtongue.stages.translate.neighbours import neighbours
 from newtongue.stages.translate.rows import Row, read_jobs, translated, write_translated
 
 STAGE = "translate"
@@ -53,14 +54,17 @@ def translate(config: TranslateConfig, context: Context) -> Outcome:
         DataError: A row is in another language than stated, or no translation could be used.
     """
     tally, texts = Tally(), _prompts(config, context)
+    near = neighbours(config.near, context[config.near.data]) if config.near else None
     how = {"routing": config.routes(), "sending": config.sending()}
     with (
         open_teachers(config.asked(), context.store, STAGE, **how) as teachers,
         RejectWriter(context.payload / "rejected.jsonl") as rejects,
     ):
-        desk = Desk(config, teachers, texts)
+        desk = Desk(config, teachers, texts, near)
         write_translated(config, context.payload, _rows(config, context, desk, tally, rejects))
         spent = teachers.cost_of(desk.keys) / MICRO
+    if near:
+        near.write(context.payload)
     if not tally.rows.total():
         reasons = ", ".join(f"{reason} {n:,}" for reason, n in rejects.counts.most_common(3))
         raise DataError(f"no row could be translated: {reasons or 'there are none'}", place=STAGE)
@@ -93,7 +97,7 @@ def _rows(config: TranslateConfig, context: Context, desk: Desk, tally: Tally, r
             pilot.watch(result.job.id, result.keys, 0)
             if row := _take(config, desk, tally, rejects, result):
                 yield row
-        if pilot.full:
+        if pilot.full and not pilot.told:
             rows = sum(1 for _ in read_jobs(config, context[config.data]))
             pilot.judge([int(result.texts is not None) for result in results[:UNITS]], rows, rows - tally.total)
         context.progress(tally.total, config.rows, "rows", note=f"{desk.questions} requests")
@@ -125,6 +129,7 @@ def _counts(tally: Tally, desk: Desk, reasons: Counter[str]) -> dict[str, int]:
         "received": tally.total,
         "rejected": reasons.total(),
         "round_trips": len(tally.scores),
+        **({"near": len(desk.near.found)} if desk.near else {}),
         **{f"rejected: {reason}": reasons[reason] for reason in sorted(reasons)},
     }
 
@@ -148,6 +153,8 @@ def _card(config: TranslateConfig, tally: Tally, desk: Desk, reasons: Counter[st
     if tally.scores:
         mean = sum(tally.scores) / len(tally.scores)
         parts.append(f"{len(tally.scores):,} rows were translated back: chrF {mean:.1f} against their source.")
+    if desk.near:
+        parts.append(f"{len(desk.near.found):,} rows stand in `{config.near and config.near.data}` already.")
     if desk.stand_in:
         parts.insert(1, STAND_IN)
     return parts
