@@ -1,11 +1,12 @@
 """How well a quality scorer tells real answers from spoiled ones, on faults and languages it never saw.
 
-    python experiments/planted_quality.py ../shared/data runs/planted [states]
+    python experiments/planted_quality.py ../shared/data runs/planted [states] [titled]
 
 Real answers are paragraphs of course documents in Urdu, Hindi, Swahili, Thai and English, the prompt is the paragraph
 before. A third of the documents is set aside (the same ones in every language). Each kind of fault is left out of
 training in turn and then asked for, once with all languages in training and once with the language itself left out as
-well.
+well. With `titled` the prompt begins with the document's title: a heading alone ("By the end of this lesson you will be
+able to") fits paragraphs of many documents, which instructions do not.
 With `states`, nano-en is first adapted to the five languages on the other documents, and its hidden states and the
 bits it needs for an answer are features too; only then do shuffled, mismatched and back-translated answers have a
 bar.
@@ -53,12 +54,13 @@ def documents(folder: Path, code: str) -> list[dict[str, str]]:
 
 
 def examples(folder: Path, code: str) -> tuple[list[Example], list[Example]]:
-    """Return (training, set aside) paragraphs with the paragraph before as prompt."""
+    """Return (training, set aside) paragraphs with the paragraph before as prompt, after the title where wanted."""
     sides: tuple[list[Example], list[Example]] = ([], [])
     for document in documents(folder, code):
         parts = [part.strip() for part in document["text"].split("\n\n") if part.strip()]
+        title = parts[0][:100] if "titled" in sys.argv else ""
         found = [
-            Example(before[-300:], answer, TAGS[code])
+            Example(f"{title}\n{before[-300:]}".strip() if before != parts[0] else before[-300:], answer, TAGS[code])
             for before, answer in pairwise(parts)
             if 80 <= len(answer) <= 600 and len(before) >= 20
         ]

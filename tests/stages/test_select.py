@@ -229,6 +229,29 @@ def test_equal_scores_leave_the_choice_to_difference(tmp_path: Path) -> None:
     assert kept(tmp_path / "a") == kept(tmp_path / "b")
 
 
+@pytest.mark.parametrize("method", ["topk", "car", "mdaq_cluster", "mdaq_mmr"])
+@pytest.mark.parametrize("value", [NAN, float("inf")])
+def test_a_score_that_is_no_number_is_refused_where_scores_decide(tmp_path: Path, method: str, value: float) -> None:
+    rows = many(20)
+    rows[3] = replace(rows[3], score=value)
+    with pytest.raises(DataError, match=r"1 of 54 training rows have no number in the column `score`.* `urd-3`"):
+        run(tmp_path, sealed(tmp_path, rows), method=method, keep=5)
+    run(tmp_path, sealed(tmp_path, rows), method="k_center", keep=5)
+    assert len(kept(tmp_path)) == 5
+
+
+@pytest.mark.parametrize("method", ["topk", "mdaq_cluster", "car"])
+def test_equal_scores_fall_by_the_seed(tmp_path: Path, method: str) -> None:
+    source = sealed(tmp_path, [replace(row, score=1.0) for row in many()])
+    names = []
+    for folder, seed in (("a", 0), ("b", 0), ("c", 1)):
+        run(tmp_path / folder, source, method=method, keep=15, seed=seed)
+        names.append(kept(tmp_path / folder))
+    assert names[0] == names[1] != names[2]
+    facts = json.loads((tmp_path / "a" / "payload" / "selection.json").read_text())
+    assert facts["languages"]["urd_Arab"]["scores"]["mean_kept"] == 1.0
+
+
 def test_car_adds_the_best_of_every_cluster(tmp_path: Path) -> None:
     source = sealed(tmp_path, many())
     run(tmp_path, source, method="car", keep=5, diversity={"clusters": 9})
@@ -273,6 +296,8 @@ def test_what_cannot_be_met_is_refused(tmp_path: Path, settings: dict[str, Any],
     ("settings", "problem"),
     [
         ({"keep": 0}, "greater than or equal to 1"),
+        ({"keep_fraction": 0}, "greater than 0"),
+        ({"shard_rows": 1}, "greater than or equal to 2"),
         ({"quotas": {"task": {"qa": 2.5}}}, "a quota is a whole number of rows, or a share below 1, not qa: 2.5"),
         ({"method": "new_token_coverage"}, "`new_token_coverage` needs `vocabulary`"),
         ({"train": {"surprise": True}}, "`surprise` needs `encoder`"),

@@ -178,6 +178,10 @@ def test_an_encoder_without_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no safetensors weights") as refused:
         train(tmp_path, encoder_at=tmp_path / "empty")
     assert "hashed n-grams need none" in str(refused.value)
+    inputs = {"$synth": sealed(tmp_path, many(4)), "./e": Artefact("Model", tmp_path / "empty")}
+    wanted = {"candidates": "$synth", "method": "k_center", "keep": 2, "embeddings": {"encoder": "./e"}}
+    with pytest.raises(DataError, match="no safetensors weights"):
+        select(SelectConfig.model_validate(wanted), context(tmp_path, inputs))
 
 
 def test_too_little_to_learn_from(tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ import pytest
 from stages.synth_kit import context
 from stages.test_select import EMBEDDED, TAGS, Artefact, counts, explained, kept, many, run, sealed
 
+from newtongue.core.budget import Counts, Machine
 from newtongue.core.errors import RecipeError
 from newtongue.core.rows import Conversation
 from newtongue.methods.selection import draw_order
 from newtongue.methods.submodular import facility_value
 from newtongue.stages.select.config import Embeddings, SelectConfig
+from newtongue.stages.select.estimate import estimate
 from newtongue.stages.select.pool import read_pool
 from newtongue.stages.select.vectors import embed
 
@@ -110,6 +112,14 @@ def test_rounds_go_on_until_what_is_left_fits(tmp_path: Path) -> None:
     rows = [f"{tag[:3]}-{n}" for tag in TAGS for n in range(80) if n % 10 != 9]
     assert sorted(found) == sorted(rows[place] for place in draw_order(rows, 0)[:10])
     assert isinstance(next(iter(read_pool_rows(tmp_path, source))), Conversation)
+
+
+def test_memory_grows_with_a_shard_and_not_with_the_text() -> None:
+    config = SelectConfig.model_validate({"candidates": "$synth", "method": "mdaq_mmr", "keep": 10_000})
+    sizes = [Counts(documents=n, utf8_bytes=1000 * n) for n in (1_000_000, 10_000_000)]
+    held, mapped = (estimate(config, {"$synth": size}, Machine()) for size in sizes)
+    assert held.memory_gb > 7 and mapped.memory_gb < 5
+    assert mapped.disk_gb > 20
 
 
 def read_pool_rows(folder: Path, source: Artefact) -> list[Any]:
