@@ -159,8 +159,8 @@ def main(data: Path, names: Sequence[str]) -> None:
     head = "articles | right | unknown | wrong | ten: right | unknown | wrong | taken most often"
     print(f"| language | given | {head} |\n|---|---|---:|---:|---:|---:|---:|---:|---:|---|", flush=True)
     total: dict[str, Counter[bool]] = {way: Counter() for way in WAYS}
-    for name in names or chosen(texts, tags):
-        for way in WAYS:
+    for way in WAYS:
+        for name in names or chosen(texts, tags):
             found = measure(name, texts, tags, near, way)
             own, ten = found["own"], sum((c for n, c in found.items() if n != "own" and ":" not in n), Counter[str]())
             total[way][own["right"] >= 0.95 * own.total() and ten["wrong"] >= 0.95 * ten.total()] += 1

@@ -9,6 +9,7 @@ from stages.synth_kit import OFFLINE, run
 
 from newtongue.core.rows import Conversation, Message
 from newtongue.stages.synth.books import Books
+from newtongue.stages.synth.facts import synthesis_facts
 from newtongue.stages.synth.summary import summary
 
 
@@ -22,7 +23,7 @@ def test_the_page_has_figures_reasons_fidelity_dollars_likeness_and_samples(tmp_
     for name, number in done.counts.items():
         if name.startswith("rejected: "):
             assert f"| {name.removeprefix('rejected: ')} | {number:,} |" in page
-    table = page.split("by task:\n\n")[1].split("\n\n")[0].splitlines()[2:]
+    table = page.split("by teacher and task:\n\n")[1].split("\n\n")[0].splitlines()[2:]
     assert len(table) == 7
     assert all(row.endswith("| 100.0% |") for row in table)
     bars = re.findall(r"^\d\.\d to \d\.\d +(\d+)", page, re.MULTILINE)
@@ -40,5 +41,5 @@ def test_heldout_questions_near_training_ones_are_counted() -> None:
         ("c", "heldout", "something else altogether here"),
     ):
         books.accept(Conversation(name, turns(text), "eng_Latn", split), {})
-    page = summary(books, "title", 0.0, "nobody")
+    page = summary(synthesis_facts(books), "title", 0.0)
     assert "1 of 2 held-out questions are more than 0.5 alike to a training question." in page

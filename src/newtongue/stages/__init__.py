@@ -66,7 +66,7 @@ CATALOGUE: dict[str, Entry] = {
         Entry("pretrain", "pretrain", "PretrainConfig"),
         Entry("translate", "translate", "TranslateConfig"),
         Entry("transform", "transform", "TransformConfig"),
-        Entry("synth", "synthesise", "SynthConfig", version=2),
+        Entry("synth", "synthesise", "SynthConfig", version=3),
         Entry("select", "select", "SelectConfig", version=3),
         Entry("sft", "finetune", "SftConfig"),
         Entry("align", "align", "AlignConfig", ready=False),

@@ -141,8 +141,7 @@ def _stage(made: Made) -> Facts:
     if made.expansion and facts["stage"] in ("tokenizer", ""):  # later stages carry a copy
         keys = ("first_new_id", "new_tokens", "rows", "rows_before", "init", "fertility", "protected", "dropped")
         facts["expansion"] = {k: made.expansion[k] for k in keys if k in made.expansion}
-    if made.selection:
-        facts["selection"] = made.selection
+    facts |= {key: found for key in ("selection", "synthesis") if (found := getattr(made, key))}
     if made.log:
         facts["curve"] = curve(made.log)
     return facts

@@ -56,6 +56,7 @@ class Made:
         tasks: Task type -> conversations, among the first LOOKED_AT_ROWS.
         expansion: Content of `expansion.json`, {} when there is none.
         selection: Content of `selection.json`, {} when there is none.
+        synthesis: Content of `synthesis.json`, {} when there is none.
         log: Lines of `training_log.jsonl`.
     """
 
@@ -66,6 +67,7 @@ class Made:
     tasks: Mapping[str, int] = field(default_factory=dict)
     expansion: Row = field(default_factory=dict)
     selection: Row = field(default_factory=dict)
+    synthesis: Row = field(default_factory=dict)
     log: list[Row] = field(default_factory=list)
 
 
@@ -132,7 +134,7 @@ def _made(ref: Ref, artefact: Artefact, missing: list[str]) -> Made:
         missing.append(f"{name} has no manifest: its counts, costs and licences are not shown.")
     try:
         sources, tasks = _look(artefact, str(manifest.get("kind", artefact.kind)))
-        files = {key: _json(artefact.path / f"{key}.json") for key in ("expansion", "selection")}
+        files = {key: _json(artefact.path / f"{key}.json") for key in ("expansion", "selection", "synthesis")}
         return Made(name, manifest, _reasons(artefact.path), sources, tasks, **files, log=_lines(artefact.path))
     except (NewtongueError, OSError, ValueError) as error:
         missing.append(f"Files of {name} could not be read ({type(error).__name__}).")

@@ -14,6 +14,7 @@ from newtongue.stages.report import (
     markup,
     multilingual,
     selection,
+    synthesis,
     vocabulary,
     work,
 )
@@ -46,6 +47,7 @@ def build_page(facts: Facts, costs: Facts) -> str:
     body = [
         _header(facts, costs),
         *(section(facts) for section in SECTIONS),
+        synthesis.synthesis(facts, costs),
         work.costs(costs),
         work.provenance(facts),
         work.method(facts, costs),

@@ -77,8 +77,11 @@ def training(facts: Facts) -> str:
 
 
 def instructions(facts: Facts) -> str:
-    """Return the section on instruction data: accepted, set aside by reason, task types."""
-    stages = [s for s in facts["stages"] if s["kind"] == "Conversations"]
+    """Return the section on instruction data: accepted, set aside by reason, task types.
+
+    Rows that a teacher wrote have a section of their own.
+    """
+    stages = [s for s in facts["stages"] if s["kind"] == "Conversations" and not s.get("synthesis")]
     return markup.section("instructions", "Instruction data", *map(_conversations, stages))
 
 

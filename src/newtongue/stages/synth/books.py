@@ -32,7 +32,7 @@ class Books:
         keys: Keys of all requests they took.
         stand_in: Whether the offline stand-in wrote any of them.
         models: Names under which models answered.
-        fidelity: Task -> language verdicts of its judged fields.
+        fidelity: Teacher and task -> language verdicts of the judged fields.
     """
 
     accepted: list[Row] = field(default_factory=list)
@@ -44,7 +44,7 @@ class Books:
     keys: list[str] = field(default_factory=list)
     stand_in: bool = False
     models: set[str] = field(default_factory=set)
-    fidelity: dict[str, Counter[str]] = field(default_factory=dict)
+    fidelity: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
 
     def meet(self, reply: Reply, *, count: bool = True) -> Completion | None:
         """Note who answered; return the answer, or None (and, by `count`, a failed row) when there is none."""
@@ -74,9 +74,9 @@ class Books:
         self.received += 1
         self.failed.append(Reject(f"request {reply.key}", f"refused: {reply.why}"))
 
-    def tell(self, task: str, outcome: str) -> None:
-        """Count one language verdict of a task: `right`, `unknown` or `wrong`."""
-        self.fidelity.setdefault(task, Counter())[outcome] += 1
+    def tell(self, teacher: str, task: str, outcome: str) -> None:
+        """Count one language verdict on what a teacher wrote for a task: `right`, `unknown` or `wrong`."""
+        self.fidelity.setdefault((teacher, task), Counter())[outcome] += 1
 
     def check(self) -> None:
         """Raise when a row was lost."""

@@ -40,6 +40,7 @@ class Link:
         asks: What it waits for.
         drafts: What it ended with.
         models: Who answered.
+        writer: Who wrote last, judges apart.
     """
 
     unit: Unit
@@ -47,6 +48,7 @@ class Link:
     asks: Sequence[Ask] = ()
     drafts: Sequence[Draft] = ()
     models: list[str] = field(default_factory=list)
+    writer: str = ""
 
 
 class ChainWork:
@@ -103,6 +105,8 @@ class ChainWork:
             self.books.refuse(next(reply for reply in replies if reply.state != "answered"))
             link.steps, link.asks, link.drafts = None, (), ()
             return
+        wrote = [reply.teacher for ask, reply in zip(link.asks, replies, strict=True) if ask.role != "judge"]
+        link.writer = self._config.asked()[wrote[-1]].model if wrote else link.writer
         self._send(link, [done.text for done in completions if done])
 
     def _send(self, link: Link, answers: Sequence[str] | None) -> None:
@@ -122,7 +126,7 @@ class ChainWork:
     def _judge(self, link: Link, draft: Draft, name: str) -> None:
         reason, note, flags = draft.reason, "", ()
         if not reason:
-            reason, note, flags = self._checked(draft, name)
+            reason, note, flags = self._checked(draft, name, link.writer)
         if not reason and len(self.books.accepted) >= self._config.rows:
             reason = "quota full"
         if reason:
@@ -134,7 +138,7 @@ class ChainWork:
         facts = {"generator": self._config.generator.kind, "unit": link.unit.id, "group": link.unit.group}
         self.books.accept(self._row(link.unit, draft, name, flags), {**facts, "models": sorted(set(link.models))})
 
-    def _checked(self, draft: Draft, name: str) -> tuple[str, str, tuple[str, ...]]:
+    def _checked(self, draft: Draft, name: str, writer: str) -> tuple[str, str, tuple[str, ...]]:
         """Return (reason, note, flags) of a draft by language, length, sums and similarity."""
         answer = draft.turns[-1].content
         if not answer.strip() or not draft.turns[0].content.strip():
@@ -144,7 +148,7 @@ class ChainWork:
         if draft.sums and (wrong := chain_problem(answer))[0]:
             return wrong[0], wrong[1], ()
         told = self._language(draft)
-        self.books.tell(draft.task, "wrong" if told not in OUTCOMES else told)
+        self.books.tell(writer, draft.task, "wrong" if told not in OUTCOMES else told)
         if told not in OUTCOMES:
             return told, "", ()
         near = self._pool.nearest(draft.turns[0].content) if self._unique else None

@@ -167,6 +167,7 @@ class ClassicWork:
             found = found[:-1]
         if not found:
             self.books.reject(task.name, "no task in the answer", {"instruction": task.instruction})
+        teacher = self._config.asked()[reply.teacher]
         for place, (given, output, reason) in enumerate(sift_instances(found)):
             item = Item(task.instruction, given, output)
             name = f"{task.name}-{place}"
@@ -174,11 +175,12 @@ class ClassicWork:
                 reason = "quota full"
             judgement = None if reason else self._judge.examine_answer(item)
             reason = reason or (judgement.reason if judgement else "")
+            if judgement and judgement.told:
+                self.books.tell(teacher.model, "classification" if task.labels else MIXED, judgement.told)
             if reason:
                 content = {"instruction": task.instruction, "input": given, "output": output}
                 self.books.reject(name, reason, content)
             else:
-                teacher = self._config.asked()[reply.teacher]
                 self._accept(task, item, name, judgement.flags if judgement else (), teacher=teacher)
 
     def _accept(self, task: Task, item: Item, name: str, flags: tuple[str, ...], *, teacher: Teacher) -> None:

@@ -154,15 +154,16 @@ class Loop:
         done = self.books.meet(reply)
         if done is None:
             return
+        teacher = self._config.asked()[reply.teacher]
         for place, item in enumerate(self._style.items(done.text, cut_off=done.finish_reason == "length")):
             name = f"{reply.key[:16]}-{place}"
-            judgement = self._judgement(request.cell, item, name)
+            judgement = self._judgement(request.cell, item, name, teacher.model)
             if judgement.reason:
                 self.books.reject(name, judgement.reason, _content(item, judgement))
             else:
-                self._accept(request, item, name, judgement, teacher=self._config.asked()[reply.teacher])
+                self._accept(request, item, name, judgement, teacher=teacher)
 
-    def _judgement(self, cell: Cell, item: Item, name: str) -> Judgement:
+    def _judgement(self, cell: Cell, item: Item, name: str, teacher: str) -> Judgement:
         if cell.accepted >= cell.quota:
             return Judgement("quota full")
         config = self._config
@@ -170,7 +171,7 @@ class Loop:
         tags = (config.language, config.other_language) if free else (config.language,)
         judgement = self._judge.examine(item, (tags, tags))
         if judgement.told:
-            self.books.tell(cell.task, judgement.told)
+            self.books.tell(teacher, cell.task, judgement.told)
         if not judgement.reason and free and self._is_full(cell, judgement.languages):
             return Judgement("direction full")
         if not judgement.reason:

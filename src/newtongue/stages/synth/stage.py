@@ -14,11 +14,13 @@ from newtongue.adapters.tables import write_conversations, write_preferences, wr
 from newtongue.core.budget import MICRO
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError, ProviderError
+from newtongue.core.manifest import write_json
 from newtongue.methods.pilot import dollars_per_row
 from newtongue.stages.synth.books import Books
 from newtongue.stages.synth.chains import ChainWork
 from newtongue.stages.synth.classic import ClassicWork
 from newtongue.stages.synth.config import SynthConfig
+from newtongue.stages.synth.facts import synthesis_facts
 from newtongue.stages.synth.generators.self_instruct import SelfInstruct
 from newtongue.stages.synth.loop import Loop
 from newtongue.stages.synth.material import gather
@@ -27,6 +29,8 @@ from newtongue.stages.synth.summary import summary
 from newtongue.stages.synth.units import make_kit, units
 
 STAGE = "synth"
+FACTS = "synthesis.json"
+"""What became of every row, for the report."""
 SUMMARY = "summary.md"
 """The page for readers; it names dollars, so it counts as volatile."""
 WRITTEN = (
@@ -69,7 +73,9 @@ def synthesise(config: SynthConfig, context: Context) -> Outcome:
     if not books.accepted:
         raise DataError(f"no row was accepted; most were rejected for: {books.reasons(3)}", place="synth")
     _write(config, context, books)
-    page = summary(books, f"What {config.teacher.model} wrote in {config.language}", spent, config.teacher.model)
+    facts = synthesis_facts(books)
+    write_json(context.payload / FACTS, facts)
+    page = summary(facts, f"What {config.teacher.model} wrote in {config.language}", spent)
     (context.payload / SUMMARY).write_text(page, "utf-8")
     context.journal("written", **books.counts())
     return Outcome(
