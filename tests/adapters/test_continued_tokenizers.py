@@ -18,6 +18,7 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import BpeTrainer
 
+from newtongue.adapters.hf import segmentation
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
 from newtongue.adapters.hf.model_files import copy_companions
 from newtongue.adapters.hf.pico import write_pico_tokenizer
@@ -194,8 +195,14 @@ def trained(counts: Counter[tuple[int, ...]], number: int) -> list[tuple[tuple[i
     return [tuple(tuple(ord(c) - first for c in part) for part in pair) for pair in merges]
 
 
-@pytest.mark.parametrize("style", STYLES)
-def test_counting_stretches_equals_segmenting_everything(tmp_path: Path, style: str) -> None:
+@pytest.mark.parametrize(
+    ("style", "tried"), [*((style, 50_000) for style in STYLES), *((style, 120) for style in BYTE_LEVEL_STYLES)]
+)
+def test_counting_stretches_equals_segmenting_everything(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, style: str, tried: int
+) -> None:
+    """Also where what is unusual comes only after the text the cuts were tried on."""
+    monkeypatch.setattr(segmentation, "TRIED_CHARS", tried)
     old = load_tokenizer(write_twin(tmp_path, style))
     texts = [*ALL, *ENGLISH, "", " ", "a  b", "\n x\n\n  y \n", "tab\tand\u00a0space 1 2 345  ", "a<s>b <|im_end|> c"]
     assert segment_counts(old, texts) == Counter(segmentations(old, texts))

@@ -65,7 +65,7 @@ class Stretches:
         opens, tokenize = _openers(tokenizer), tokenizer.backend.model.tokenize
         for word, count in words.items():
             ids = [token.id for token in tokenize(word)]
-            for group in _groups(ids, [0] * len(ids), opens) if opens else (tuple(ids),):
+            for group in _groups(ids, [0] * len(ids), opens) if opens or not ids else (tuple(ids),):
                 counts[group] += count
         for block in batches(whole, BATCH_STRETCHES):
             encodings = tokenizer.backend.encode_batch(block, add_special_tokens=False)
