@@ -196,7 +196,7 @@ def run(folder: Path, out: Path, languages: list[str], seeds: int, methods: list
 
 def grouped(results: dict[str, Any]) -> dict[str, dict[str, list[dict[str, Any]]]]:
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for key, facts in results.items():
+    for key, facts in sorted(results.items(), key=lambda item: METHODS.index(item[0].split()[1])):
         language, method, _seed = key.split()
         found.setdefault(language, {}).setdefault(method, []).append(facts)
     return found
@@ -264,7 +264,8 @@ def draw(source: Path, target: Path) -> None:
                 )
                 parts.append(f'<circle cx="{place(run_["after"]):.1f}" cy="{y}" r="3.5" fill="#1f6f8b"/>')
     label = (
-        "bits per byte on held-out text, logarithmic: open before training, full after 20,480 tokens; one mark per seed"
+        f"bits per byte on held-out text, logarithmic: open before training, full after {TRAIN_TOKENS:,} tokens; "
+        "one mark per seed"
     )
     parts.append(f'<text x="{left}" y="{height - 3}" fill="#333">{label}</text></svg>')
     target.write_text("\n".join(parts) + "\n", "utf-8")
