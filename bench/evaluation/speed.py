@@ -123,7 +123,8 @@ def run_ours(folder: Path, tasks: list[str]) -> dict[str, Any]:
     from newtongue.adapters.hf.models import load_model, load_tokenizer
     from newtongue.stages.eval.asking import figures, run_task
     from newtongue.stages.eval.backend import ModelBackend
-    from newtongue.stages.eval.items import Wanted, load_task
+    from newtongue.stages.eval.items import load_task
+    from newtongue.stages.eval.rows import Wanted
 
     torch.set_num_threads(1)
     backend = ModelBackend(load_model(folder / "model", "float32").eval(), load_tokenizer(folder / "model"), MAX_LENGTH)

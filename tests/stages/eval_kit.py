@@ -20,6 +20,18 @@ TEXTS = {
 }
 ANSWERS = {"eng_Latn": "Water.", "urd_Arab": "پانی۔", "hin_Deva": "पानी।", "tha_Thai": "น้ำ", "jpn_Jpan": "水。"}
 
+CHOICE_TASK = """
+task: plain
+output_type: multiple_choice
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl}}
+test_split: test
+doc_to_text: question
+doc_to_choice: choices
+doc_to_target: answer
+"""
+"""A task file that asks `rows.jsonl` beside it: `question`, `choices`, `answer`."""
+
 
 def make_model(folder: Path, *, vocabulary: int = 300, seed: int = 0, texts: Iterable[str] = ()) -> Path:
     """Write a random two-layer Llama with a byte-level BPE tokenizer."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from stages.eval_kit import ANSWERS, TEXTS, context_for, documents, make_model, write_lines
+from stages.eval_kit import ANSWERS, CHOICE_TASK, TEXTS, context_for, documents, make_model, write_lines
 
 from newtongue.adapters.hf.chat import choose_template, prompt_ids
 from newtongue.adapters.hf.models import load_model, load_tokenizer
@@ -192,20 +192,10 @@ def test_estimate_covers_what_it_is_asked(model: Path) -> None:
     assert 5 < found.seconds[1] < 20 and found.memory_gb < 2
 
 
-TASK = """
-task: capitals
-output_type: multiple_choice
-dataset_path: json
-dataset_kwargs: {data_files: {test: rows.jsonl}}
-test_split: test
-doc_to_text: question
-doc_to_choice: choices
-doc_to_target: answer
-metadata: {group_by: passage}
-"""
+GROUPED = CHOICE_TASK + "metadata: {group_by: passage}\n"
 
 
-def task_folder(folder: Path, text: str = TASK, **extra: Any) -> str:
+def task_folder(folder: Path, text: str = GROUPED, **extra: Any) -> str:
     rows = [
         {
             "question": f"{TEXTS['urd_Arab'][:20]} {n}؟",
@@ -256,7 +246,7 @@ def test_a_cut_run_of_tasks_seals_the_same_bytes(tmp_path: Path, model: Path) ->
 
 @pytest.mark.parametrize("kind", ["loglikelihood", "loglikelihood_rolling", "generate_until"])
 def test_other_kinds_of_tasks_become_rows(tmp_path: Path, model: Path, kind: str) -> None:
-    text = TASK.replace("multiple_choice", kind).replace("doc_to_choice: choices\n", "")
+    text = GROUPED.replace("multiple_choice", kind).replace("doc_to_choice: choices\n", "")
     text = text.replace("doc_to_target: answer", "doc_to_target: '{{choices[0]}}'")
     text += "generation_kwargs: {max_gen_toks: 5, until: ['۔']}\n" if kind == "generate_until" else ""
     path = task_folder(tmp_path / "tasks", text)
@@ -275,6 +265,6 @@ def test_a_task_under_the_chat_template_shows_its_turns(tmp_path: Path, model: P
 
 def test_several_task_files_and_none_named_is_an_error(tmp_path: Path, model: Path) -> None:
     path = task_folder(tmp_path / "tasks")
-    (tmp_path / "tasks" / "other.yaml").write_text(TASK, "utf-8")
+    (tmp_path / "tasks" / "other.yaml").write_text(GROUPED, "utf-8")
     with pytest.raises(DataError, match="2 task files, and none is named\n  expected: capitals, other"):
         measure(tmp_path / "out", model, tasks={"t": {"path": path, "language": "urd_Arab"}})

@@ -16,7 +16,8 @@ from newtongue.adapters.harness.task_file import read_task
 from newtongue.adapters.hf.models import load_model, load_tokenizer
 from newtongue.stages.eval.asking import Judged, figures, run_task
 from newtongue.stages.eval.backend import ModelBackend
-from newtongue.stages.eval.items import Task, Wanted, load_task
+from newtongue.stages.eval.items import Task, load_task
+from newtongue.stages.eval.rows import Wanted
 
 RECORDED = json.loads((ROOT / "tests" / "golden" / "lm_eval_oracle.json").read_text("utf-8"))
 NANO = ROOT / "src" / "newtongue" / "assets" / "nano-en"

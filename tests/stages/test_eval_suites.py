@@ -18,7 +18,8 @@ from newtongue.adapters.translation_metrics import corpus_scores
 from newtongue.core.errors import DataError
 from newtongue.run.sources import asset
 from newtongue.stages.eval.config import EvalConfig
-from newtongue.stages.eval.items import Item, Wanted, load_task
+from newtongue.stages.eval.items import Item, load_task
+from newtongue.stages.eval.rows import Wanted
 from newtongue.stages.eval.stage import evaluate
 
 

@@ -7,25 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from stages.eval_kit import CHOICE_TASK
 
 from newtongue.adapters.harness.functions import content_hash
 from newtongue.adapters.harness.requests import Continuations, Generate
 from newtongue.adapters.harness.task_file import read_task
 from newtongue.adapters.harness.templates import render
 from newtongue.core.errors import DataError
-from newtongue.stages.eval.items import Task, Wanted, load_task
+from newtongue.stages.eval.items import Task, load_task
+from newtongue.stages.eval.rows import Wanted
 
 ROWS = [{"question": f"سوال {n}؟", "choices": ["ہاں", "نہیں"], "answer": n % 2} for n in range(4)]
-PLAIN = """
-task: plain
-output_type: multiple_choice
-dataset_path: json
-dataset_kwargs: {data_files: {test: rows.jsonl}}
-test_split: test
-doc_to_text: question
-doc_to_choice: choices
-doc_to_target: answer
-"""
+PLAIN = CHOICE_TASK
 
 
 def write(folder: Path, text: str = PLAIN, rows: list[Any] = ROWS, name: str = "task.yaml") -> Path:

@@ -126,6 +126,20 @@ def test_any_number_of_languages_are_compared_at_once(built: Any) -> None:
     assert "Hindi (sums in Hindi)" in html and "100 items in 3 languages" in html and "answered alike" in html
 
 
+def test_models_behind_endpoints_are_compared_without_what_they_do_not_show(tmp_path: Path) -> None:
+    artefacts = {f"${n}": scores(tmp_path, n) for n in CORRECT}
+    for artefact in artefacts.values():
+        file = artefact.path / "scores.json"
+        found = json.loads(file.read_text("utf-8"))
+        found["model"] = {"endpoint_model": "m", "parameters": 0, "chat_template": "the endpoint's own"}
+        file.write_text(json.dumps(found), "utf-8")
+    config = ReportConfig.model_validate({"before": "$before", "after": "$after", "bootstrap_draws": 400})
+    context = context_for(config, tmp_path / "report", artefacts)
+    report(config, context)
+    page = (context.payload / "report.html").read_text("utf-8")
+    assert "the endpoint&#x27;s own –" in page or "the endpoint's own –" in page
+
+
 def test_which_wrong_answer_was_chosen_decides_agreement_of_tasks_in_two_languages(tmp_path: Path) -> None:
     def asked(name: str, language: str, chosen: list[int]) -> list[dict[str, Any]]:
         about = {"set": name, "kind": "choice", "language": language, "bits": 1.0, "bytes": 1}

@@ -72,7 +72,7 @@ CATALOGUE: dict[str, Entry] = {
         Entry("align", "align", "AlignConfig", ready=False),
         Entry("merge", "merge", "MergeConfig"),
         Entry("benchmark", "build_benchmark", "BenchmarkConfig", ready=False),
-        Entry("eval", "evaluate", "EvalConfig", version=3),
-        Entry("report", "report", "ReportConfig", version=2),
+        Entry("eval", "evaluate", "EvalConfig", version=4),
+        Entry("report", "report", "ReportConfig", version=3),
     )
 }

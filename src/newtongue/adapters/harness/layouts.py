@@ -111,6 +111,7 @@ WORDS = ("cause", "effect", "right", "entails", "neutral", "contradicts")
 
 def _each(change: Callable[[Row, str], Row | None]) -> Callable[[Path, str, str], Iterable[Placed]]:
     def read(path: Path, language: str, _source: str) -> Iterable[Placed]:
+        """Yield every row changed; one that is not of this layout with the reason, one of another language not."""
         for placed in read_placed(path):
             if placed.row is None:
                 yield placed
@@ -142,8 +143,18 @@ def _parallel(path: Path, language: str, source: str) -> Iterable[Placed]:
     left, right = _lines_of(path, source), _lines_of(path, language)
     if len(left[1]) != len(right[1]):
         raise DataError(f"{left[0]} has {len(left[1])} lines and {right[0]} has {len(right[1])}", place=str(path))
+    documents = _document_ids(path, len(left[1]))
     for number, (original, translated) in enumerate(zip(left[1], right[1], strict=True), 1):
-        yield Placed(f"{right[0]}:{number}", {"source": original, "target": translated})
+        row = {"source": original, "target": translated}
+        yield Placed(f"{right[0]}:{number}", row | ({"document": documents[number - 1]} if documents else {}))
+
+
+def _document_ids(folder: Path, lines: int) -> list[str]:
+    """Return the document of every line, where the folder holds the list that NTREX comes with."""
+    for file in sorted(folder.rglob("DOCUMENT_IDS.tsv")):
+        found = file.read_text("utf-8").splitlines()
+        return found if len(found) == lines else []
+    return []
 
 
 def _lines_of(folder: Path, language: str) -> tuple[str, list[str]]:

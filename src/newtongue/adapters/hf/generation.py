@@ -90,12 +90,14 @@ class _Ends:
     tokens: set[int]
 
     def reached(self, row: list[int]) -> bool:
+        """Return whether an answer so far holds a stop token or a stop text."""
         if self.tokens.intersection(row):
             return True
         text = self.tokenizer.decode(row, skip_special_tokens=False)
         return any(term in text for term in self.until if term)
 
     def read(self, row: list[int]) -> Generated:
+        """Return an answer's text up to where it ends."""
         size = next((place for place, token in enumerate(row) if token in self.tokens), len(row))
         text = self.tokenizer.decode(row[:size], skip_special_tokens=True)
         cut = text

@@ -19,6 +19,8 @@ from transformers.cache_utils import DynamicCache
 
 HEAD_BYTES = 64_000_000
 """Memory one chunk of logits may use in float32."""
+TIES_TOGETHER = 64
+"""Targets looked at together for a tie."""
 FORWARD_TOKENS = 2048
 """Tokens per forward pass at the default batch of 8 rows of 256."""
 TRIAL_TOLERANCE, TRIAL_TOLERANCE_HALF = 1e-3, 0.1
@@ -271,9 +273,19 @@ def _head(
         logits = layer(states[cut : cut + step]).float()
         asked = order[bounds[number] : bounds[number + 1]]
         nodes, wanted = (torch.from_numpy(x).to(states.device) for x in (which[asked] - cut, targets[asked]))
-        values[asked] = (logits[nodes, wanted] - torch.logsumexp(logits, dim=-1)[nodes]).double().cpu().numpy()
-        best[asked] = (logits.argmax(dim=-1)[nodes] == wanted).cpu().numpy()
+        chosen, top = logits[nodes, wanted], logits.amax(dim=-1)
+        best[asked] = _likeliest(logits, nodes, wanted, chosen == top[nodes])
+        total = logits.sub_(top[:, None]).exp_().sum(dim=-1).log_().add_(top)
+        values[asked] = (chosen - total[nodes]).double().cpu().numpy()
     return values, best
+
+
+def _likeliest(logits: torch.Tensor, nodes: torch.Tensor, wanted: torch.Tensor, highest: torch.Tensor) -> Any:
+    """Return which targets are the likeliest; of equal ones the first in the vocabulary is, as `argmax` has it."""
+    found = highest.clone()
+    for part in torch.nonzero(highest)[:, 0].split(TIES_TOGETHER):
+        found[part] = logits[nodes[part]].argmax(dim=-1) == wanted[part]
+    return found.cpu().numpy()
 
 
 def _mask(model: Any, rows: list[Row], depth: int) -> torch.Tensor:

@@ -57,12 +57,15 @@ class ModelBackend:
     adapter: str = ""
     join: str = "safe"
     _scorer: Any = field(default=None, repr=False)
+    _lead: int | None = field(default=None, repr=False)
 
     @property
     def lead(self) -> int:
         """The token that stands before a text with nothing before it."""
-        start = self.tokenizer.bos_token_id
-        return int(start) if start is not None else end_of_text_id(self.tokenizer)
+        if self._lead is None:
+            start = self.tokenizer.bos_token_id
+            self._lead = int(start) if start is not None else end_of_text_id(self.tokenizer)
+        return self._lead
 
     def likelihoods(self, asked: Sequence[Continuations], progress: Progress) -> list[list[Likelihood]]:
         """Return per question one likelihood per pair; shared prefixes are computed once for all questions."""

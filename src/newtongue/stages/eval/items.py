@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from pathlib import Path
@@ -10,21 +10,17 @@ from typing import Any
 
 import orjson
 
-from newtongue.adapters.harness.documents import Placed, read_placed
+from newtongue.adapters.harness.documents import Placed
 from newtongue.adapters.harness.prompting import Fields, Sampler, Turn, answer_text, as_chat, plain_text, turns
 from newtongue.adapters.harness.requests import Continuations, Generate, Rolling
 from newtongue.adapters.harness.task_file import TaskFile
 from newtongue.adapters.harness.templates import render
 from newtongue.core.errors import DataError
-from newtongue.methods.answer_filters import Filter, build_filter
-from newtongue.methods.task_metrics import DEFAULTS, unknown_metrics
+from newtongue.methods.answer_filters import Filter
+from newtongue.stages.eval.rows import Wanted, few_shot, split_rows
+from newtongue.stages.eval.task_settings import Metric, fields_of, filters_of, generation_of, metrics_of, repeats_of
 
 Row = Mapping[str, Any]
-Chat = Callable[..., str]
-BUILDERS = ("json", "csv", "parquet", "text", "arrow")
-"""Values of `dataset_path` that mean local files; anything else is a name on the hub."""
-GREEDY = ("do_sample", "temperature", "until", "max_gen_toks", "max_new_tokens", "max_tokens", "max_completion_tokens")
-DEFAULT_ANSWER_TOKENS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +62,6 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
-    """A metric of a task and its settings."""
-
-    name: str
-    settings: Mapping[str, Any]
-    higher_is_better: bool = True
-
-
-@dataclass(frozen=True, slots=True)
 class Task:
     """A task and its items.
 
@@ -101,29 +88,6 @@ class Task:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """How a task is to be asked, beyond what its file says.
-
-    Attributes:
-        data: Rows that replace those of the evaluated split, or None.
-        rows: The same, already read.
-        fewshot_data: Rows that replace those examples are drawn from, or None.
-        num_fewshot: Examples per prompt; None takes the file's.
-        limit: Items at most.
-        chat: Renders messages under the model's chat template; None asks in plain text.
-        several_turns: Whether examples are turns of their own in a chat.
-    """
-
-    data: Path | None = None
-    rows: list[Placed] | None = None
-    fewshot_data: Path | None = None
-    num_fewshot: int | None = None
-    limit: int | None = None
-    chat: Chat | None = None
-    several_turns: bool = False
-
-
 def load_task(file: TaskFile, wanted: Wanted) -> Task:
     """Read a task's rows and build its requests.
 
@@ -131,9 +95,9 @@ def load_task(file: TaskFile, wanted: Wanted) -> Task:
         DataError: The rows are missing, no row can be asked, or the file asks for what is not there.
     """
     settings, kind = file.settings, str(file.settings.get("output_type", "generate_until"))
-    rows = _split_rows(file, wanted)
+    rows = split_rows(file, wanted)
     shots = int(settings.get("num_fewshot") or 0) if wanted.num_fewshot is None else wanted.num_fewshot
-    asker = _Asker(file, kind, _fields(file), _sampler(file, wanted, rows, shots), wanted)
+    asker = _Asker(file, kind, fields_of(file), few_shot(file, wanted, rows, shots), wanted)
     items: list[Item] = []
     rejected: list[Rejected] = []
     for number, placed in enumerate(rows[: wanted.limit]):
@@ -147,140 +111,8 @@ def load_task(file: TaskFile, wanted: Wanted) -> Task:
         raise DataError(f"no row can be asked ({first})", place=file.place, fix="check the fields and the data")
     name = str(settings.get("task") or Path(file.place).stem)
     return Task(
-        name, kind, items, rejected, _metrics(file, kind), _filters(file), _repeats(settings), shots, file.sha256
+        name, kind, items, rejected, metrics_of(file, kind), filters_of(file), repeats_of(settings), shots, file.sha256
     )
-
-
-def _repeats(settings: Mapping[str, Any]) -> int:
-    sampled = float((settings.get("generation_kwargs") or {}).get("temperature") or 0) > 0
-    return int(settings.get("repeats") or 1) if sampled else 1
-
-
-# --- rows -----------------------------------------------------------------------------------------------------------
-
-
-def _split_rows(file: TaskFile, wanted: Wanted) -> list[Placed]:
-    settings = file.settings
-    split = settings.get("test_split") or settings.get("validation_split")
-    if wanted.rows is not None:
-        rows = wanted.rows
-    elif wanted.data is not None:
-        rows = read_placed(wanted.data)
-    elif split is None:
-        raise DataError("neither `test_split` nor `validation_split` is set", place=file.place)
-    else:
-        rows = _rows_of(file, str(split))
-    return list(_processed(rows, settings.get("process_docs")))
-
-
-def _rows_of(file: TaskFile, split: str) -> list[Placed]:
-    """Return the rows of one split from the local files a task names."""
-    path, given = file.settings.get("dataset_path"), dict(file.settings.get("dataset_kwargs") or {})
-    if path not in BUILDERS:
-        raise DataError(
-            f"the data is on the hub ({path!r}), and nothing is downloaded for a task",
-            place=file.place,
-            fix="bring the rows and name them as `data`",
-        )
-    files = given.get("data_files")
-    if isinstance(files, Mapping):
-        if split not in files:
-            raise DataError(f"no files for the split `{split}`", place=file.place, expected=", ".join(map(str, files)))
-        files = files[split]
-    named = files if isinstance(files, list) else [files]
-    folder = (file.folder / str(given.get("data_dir") or "")).resolve()
-    if files is None:
-        raise DataError("`dataset_kwargs.data_files` is missing", place=file.place)
-    return [row for name in named for row in _inside(file, folder / str(name))]
-
-
-def _inside(file: TaskFile, path: Path) -> list[Placed]:
-    """Return the rows of a file below the task's folder; what lies elsewhere would not count as input."""
-    if not path.resolve().is_relative_to(file.folder.resolve()):
-        raise DataError(
-            f"its data {path.name} lies outside the task's folder",
-            place=file.place,
-            fix="name it in the recipe as `data`, so that a change of it is noticed",
-        )
-    return read_placed(path)
-
-
-def _processed(rows: list[Placed], own: Callable[[Row], Any] | None) -> Iterator[Placed]:
-    for placed in rows:
-        if own is None or placed.row is None:
-            yield placed
-            continue
-        try:
-            yield Placed(placed.place, own(placed.row))
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            yield Placed(placed.place, None, f"process_docs cannot use this row ({error})")
-
-
-def _sampler(file: TaskFile, wanted: Wanted, rows: list[Placed], count: int) -> Sampler | None:
-    if not count:
-        return None
-    config, settings = dict(file.settings.get("fewshot_config") or {}), file.settings
-    if not isinstance(kind := config.get("sampler", "default"), str) or kind not in ("default", "first_n"):
-        raise DataError(f"unknown few-shot sampler {kind!r}", place=file.place, expected="default, first_n")
-    evaluated = settings.get("test_split") or settings.get("validation_split")
-    split = config.get("split") or settings.get("fewshot_split") or settings.get("training_split")
-    split = split or settings.get("validation_split") or evaluated
-    if wanted.fewshot_data is not None:
-        pool = list(_processed(read_placed(wanted.fewshot_data), settings.get("process_docs")))
-    elif isinstance(config.get("samples"), list) and "split" not in config:
-        pool = [Placed(f"fewshot_config.samples.{n}", dict(row)) for n, row in enumerate(config["samples"])]
-    elif split == evaluated:
-        pool = rows
-    else:
-        pool = list(_processed(_rows_of(file, str(split)), settings.get("process_docs")))
-    return Sampler([p.row for p in pool if p.row is not None], kind, count)
-
-
-# --- settings -------------------------------------------------------------------------------------------------------
-
-
-def _fields(file: TaskFile) -> Fields:
-    s = file.settings
-    delimiters = {k: str(s[k]) for k in ("target_delimiter", "fewshot_delimiter") if s.get(k) is not None}
-    return Fields(
-        s.get("doc_to_text"), s.get("doc_to_target"), s.get("doc_to_choice"),
-        gen_prefix=s.get("gen_prefix"), place=file.place, **delimiters,
-    )  # fmt: skip
-
-
-def _metrics(file: TaskFile, kind: str) -> list[Metric]:
-    listed = file.settings.get("metric_list")
-    if listed is None:
-        return [Metric(name, {}) for name in DEFAULTS[kind]]
-    if unknown := unknown_metrics(kind, listed):
-        raise DataError(
-            f"the metric {unknown[0]} of {kind} tasks is not computed here",
-            place=file.place,
-            fix="take another metric, or run this task in lm-evaluation-harness itself",
-        )
-    kept = ("metric", "aggregation", "higher_is_better", "hf_evaluate", "weight_by_size")
-    return [
-        Metric(m["metric"], {k: v for k, v in m.items() if k not in kept}, bool(m.get("higher_is_better", True)))
-        for m in listed
-    ]
-
-
-def _filters(file: TaskFile) -> dict[str, list[Filter]]:
-    listed = file.settings.get("filter_list") or [{"name": "none", "filter": [{"function": "take_first"}]}]
-    found: dict[str, list[Filter]] = {}
-    for entry in listed:
-        try:
-            steps = [
-                (dict(step).pop("function"), {k: v for k, v in step.items() if k != "function"})
-                for step in entry["filter"]
-            ]
-            found[str(entry.get("name", "none"))] = [build_filter(name, settings) for name, settings in steps]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"`filter_list`: {error}", place=file.place) from None
-    return found
-
-
-# --- items ----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +187,7 @@ class _Asker:
             tuple(str(a) for a in answer) if isinstance(answer, list) else (answer_text_or(self.fields, row, answer),)
         )
         context = self._context(row)
-        return context, _generation(self.file, context), (), (), targets
+        return context, generation_of(self.file, context), (), (), targets
 
     def _gap(self) -> str:
         if self.wanted.chat is None:
@@ -391,17 +223,3 @@ def _gold(answer: Any, choices: Sequence[str]) -> tuple[int, ...]:
     answers = answer if isinstance(answer, list) else [answer]
     found = [choices.index(a) if isinstance(a, str) and a in choices else a for a in answers]
     return tuple(g for g in found if isinstance(g, int) and not isinstance(g, bool)) if found else ()
-
-
-def _generation(file: TaskFile, context: str) -> Generate:
-    given = dict(file.settings.get("generation_kwargs") or {})
-    if unknown := sorted(set(given) - set(GREEDY)):
-        raise DataError(
-            f"`generation_kwargs.{unknown[0]}` is not supported", place=file.place, expected=", ".join(GREEDY)
-        )
-    until = given.get("until", [file.settings.get("fewshot_delimiter") or "\n\n"])
-    until = [until] if isinstance(until, str) else until
-    named = [given[k] for k in GREEDY[3:] if given.get(k) is not None]
-    sampled = bool(given.get("do_sample", float(given.get("temperature") or 0) > 0))
-    temperature = float(given.get("temperature") or 0.0) if sampled else 0.0
-    return Generate(context, tuple(map(str, until)), int(named[0]) if named else DEFAULT_ANSWER_TOKENS, temperature)

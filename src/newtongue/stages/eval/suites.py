@@ -22,8 +22,8 @@ from newtongue.core.errors import DataError
 from newtongue.core.rows import Conversation, Message
 from newtongue.stages.eval.answers import generate_answers
 from newtongue.stages.eval.config import Generation, InContextProbe, RuleSet, SuiteSet
-from newtongue.stages.eval.items import Wanted
 from newtongue.stages.eval.probe import score_probe
+from newtongue.stages.eval.rows import Wanted
 from newtongue.stages.eval.rules import choose_asked, score_rules
 from newtongue.stages.eval.tasks import loader, score_task
 from newtongue.stages.eval.translated import score_translations

@@ -15,7 +15,8 @@ from newtongue.methods.words import count_words
 from newtongue.stages.eval.asking import Judged, bits, figures, run_task
 from newtongue.stages.eval.config import TaskSet
 from newtongue.stages.eval.contamination import mark
-from newtongue.stages.eval.items import Task, Wanted, load_task
+from newtongue.stages.eval.items import Task, load_task
+from newtongue.stages.eval.rows import Wanted
 from newtongue.stages.eval.subject import RemoteSubject, Subject
 
 KINDS = {

@@ -66,11 +66,15 @@ def _probe(facts: Facts) -> str:
     for name, found in sets.items():
         scores = found["scores"]
         tasks = next(iter(scores.values()))["tasks"]
-        rows = [[escape(t), *(with_interval(s["tasks"].get(t), percent, 0) for s in scores.values())] for t in tasks]
+        items = next(iter(scores.values()))["tasks"]
+        rows = [
+            [escape(t), *(with_interval(s["tasks"].get(t), percent, 0) for s in scores.values()), number(items[t]["n"])]
+            for t in tasks
+        ]
         if said := unjudged_probe(name, found):
             parts.append(markup.paragraph(said))
         title = f"{name}: share of bits that a demonstration of made-up words saves"
-        parts.append(markup.table(title, ["Task", *map(label_of, scores)], rows))
+        parts.append(markup.table(title, ["Task", *map(label_of, scores), "Items"], rows))
     return "".join(parts)
 
 
@@ -109,6 +113,7 @@ def characters(facts: Facts) -> str:
     for name, found in facts["sets"].items():
         values = [found["scores"].get(side, {}).get("bits_per_character") for side in ("before", "after")]
         if all(values):
-            rows.append([escape(name), *(with_interval(value, number, 3) for value in values)])
-    head = ["Held-out set", "Base model", "Final model"]
+            count = number(values[1]["n"])
+            rows.append([escape(name), *(with_interval(value, number, 3) for value in values), count])
+    head = ["Held-out set", "Base model", "Final model", "Documents"]
     return markup.table("Bits per character (code point)", head, rows) if rows else ""

@@ -167,7 +167,9 @@ def prompt_formats(material: Material) -> list[str]:
 
 
 def _identity(manifest: Facts) -> Facts:
-    return {k: manifest.get(k, "") for k in ("fingerprint", "digest")}
+    names = {k: manifest.get(k, "") for k in ("fingerprint", "digest")}
+    seed = (manifest.get("settings") or {}).get("seed")
+    return names if seed is None else {**names, "seed": seed}
 
 
 def curve(log: list[Facts]) -> dict[str, list[list[float]]]:

@@ -54,10 +54,11 @@ def _fertility(facts: Facts) -> str:
     for name, found in sets.items():
         values = [found["scores"].get(side, {}).get("fertility") for side in ("before", "after")]
         if all(values):
-            rows.append([escape(name), *(number(v, 2) for v in values), f"{number(values[0] / values[1], 2)} ×"])
+            fewer, words = f"{number(values[0] / values[1], 2)} ×", number(found["scores"]["after"].get("words"))
+            rows.append([escape(name), *(number(v, 2) for v in values), fewer, words])
     if not rows:
         return ""
-    head = ["Held-out set", "Base model", "Final model", "Fewer by"]
+    head = ["Held-out set", "Base model", "Final model", "Fewer by", "Words"]
     return markup.table("Fertility: tokens per word (per character cluster where writing has no spaces)", head, rows)
 
 

@@ -54,8 +54,8 @@ def unjudged_probe(name: str, facts: Mapping[str, Any]) -> str:
     before, after = (facts["scores"][label]["saving"]["value"] for label in ("before", "after"))
     moved = "fell" if after < before else "rose" if after > before else "stayed"
     return (
-        f"{name}: not judged: the base hardly uses context (it saves {per_cent(before)} of the bits, and a loss is "
-        f"judged from {MIN_SAVING:.0%}). The share saved {moved} from {per_cent(before)} to {per_cent(after)}."
+        f"The probe “{name}” is not judged: the base hardly uses context (it saves {per_cent(before)} of the bits, and a "
+        f"loss is judged from {100 * MIN_SAVING:.0f} %). The share saved {moved} from {per_cent(before)} to {per_cent(after)}."
     )
 
 

@@ -193,10 +193,10 @@ def _models(facts: Facts) -> str:
     rows = [
         [
             escape(label_of(label)),
-            number(m["parameters"]),
-            number(m["vocabulary"]),
-            f"<code>{escape(m['tokenizer_sha256'][:12])}</code>",
-            f"{escape(m['chat_template'])} <code>{escape(m['prompt_sha256'][:12])}</code>",
+            number(m["parameters"] or None),
+            number(m.get("vocabulary")),
+            _hash(m, "tokenizer_sha256"),
+            f"{escape(str(m.get('chat_template', '–')))} {_hash(m, 'prompt_sha256')}",
         ]
         for label, m in facts["models"].items()
     ]
@@ -204,17 +204,26 @@ def _models(facts: Facts) -> str:
     return markup.table("Models measured", head, rows, words=(0, 3, 4))
 
 
+def _hash(found: Facts, key: str) -> str:
+    """Return the beginning of a hash; an endpoint shows none of its tokenizer and prompt."""
+    return f"<code>{escape(found[key][:12])}</code>" if found.get(key) else "–"
+
+
 def _identities(facts: Facts) -> str:
     named = [(s["name"], s) for s in facts["stages"]] + [
         (f"eval of {label_of(n)}", i) for n, i in facts["evals"].items()
     ]
     rows = [
-        [escape(name), *(f"<code>{escape(found[k][:12])}</code>" for k in ("fingerprint", "digest"))]
+        [escape(name), *(_hash(found, key) for key in ("fingerprint", "digest")), _seed(found)]
         for name, found in named
         if found["fingerprint"]
     ]
-    head = ["Stage", "Fingerprint (what went in)", "Digest (what came out)"]
+    head = ["Stage", "Fingerprint (what went in)", "Digest (what came out)", "Seed"]
     return markup.table("Stages", head, rows, words=(0, 1, 2)) if rows else ""
+
+
+def _seed(found: Facts) -> str:
+    return "default" if found.get("seed") is None else str(found["seed"])
 
 
 def _versions(costs_found: Facts) -> str:
