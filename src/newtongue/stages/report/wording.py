@@ -53,9 +53,10 @@ def unjudged_probe(name: str, facts: Mapping[str, Any]) -> str:
         return ""
     before, after = (facts["scores"][label]["saving"]["value"] for label in ("before", "after"))
     moved = "fell" if after < before else "rose" if after > before else "stayed"
+    least, was, now = f"{100 * MIN_SAVING:.0f} %", per_cent(before), per_cent(after)
     return (
-        f"The probe “{name}” is not judged: the base hardly uses context (it saves {per_cent(before)} of the bits, and a "
-        f"loss is judged from {100 * MIN_SAVING:.0f} %). The share saved {moved} from {per_cent(before)} to {per_cent(after)}."
+        f"The probe “{name}” is not judged: the base hardly uses context (it saves {was} of the bits, and a loss is "
+        f"judged from {least}). The share saved {moved} from {was} to {now}."
     )
 
 
