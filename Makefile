@@ -21,6 +21,7 @@ test: $(VENV)/installed-dev            ## The whole test suite.
 nightly: $(VENV)/installed-dev         ## What takes minutes: a hundred and eight kills of runs in random trouble, 50 MB of text.
 	$(QUIET) OMP_NUM_THREADS=1 KILLS=108 $(BIN)/python -m pytest -n $(WORKERS) tests/adapters/llm/test_faults.py
 	$(QUIET) OMP_NUM_THREADS=1 NEWTONGUE_NIGHTLY=1 $(BIN)/python -m pytest tests/stages/test_vocabulary_size.py
+	$(QUIET) OMP_NUM_THREADS=1 NEWTONGUE_NIGHTLY=1 $(BIN)/python -m pytest tests/run/test_synth_killed.py
 
 check: $(VENV)/installed-dev           ## Style, types, layers, spelling.
 	$(BIN)/ruff check

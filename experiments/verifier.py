@@ -26,8 +26,9 @@ import numpy as np
 
 from newtongue.adapters.identification import identify
 from newtongue.adapters.languages import load_card, load_scripts
-from newtongue.methods.language_verifier import Gate, count_ngrams, gate_of
+from newtongue.methods.language_verifier import count_ngrams
 from newtongue.methods.scripts import count_letters, script_fraction
+from newtongue.methods.verified_gate import Gate, gate_of
 from newtongue.tools import verifier
 from newtongue.tools.language import draft
 

@@ -18,6 +18,7 @@ from newtongue.adapters.prompts import load_prompts
 from newtongue.core.errors import BudgetExceeded
 from newtongue.methods.prompts import read
 from newtongue.methods.task_blocks import parse_blocks, write_blocks
+from newtongue.methods.words import words
 from newtongue.stages.synth.config import SynthConfig
 
 ALIF: dict[str, Any] = {"kind": "self_instruct", "mode": "alif"}
@@ -118,6 +119,7 @@ def test_an_instruction_of_another_task_is_similar_with_its_nearest_id(tmp_path:
 SPOILT: dict[str, tuple[dict[str, str], str]] = {
     "three words": ({"instruction": "یہ بہت مختصر"}, "instruction too short"),
     "four words": ({"instruction": "پاکستان کا دارالحکومت بتائیں"}, ""),
+    "150 words": ({"instruction": " ".join(["کتاب", "اور"] * 75)}, ""),
     "151 words": ({"instruction": " ".join(["لفظ", "اور"] * 75 + ["بس"])}, "instruction too long"),
     "no output": ({"output": ""}, "empty instruction or output"),
     "an Arabic question mark first": ({"instruction": "؟ یہ کیا چیز ہے بتائیں"}, "begins with punctuation"),
@@ -151,6 +153,86 @@ def test_each_filter_at_its_edge(tmp_path: Path) -> None:
     kept = {row.messages[0]["content"] for row in rows_of(tmp_path)}
     for task, (name, (_, reason)) in zip(given, SPOILT.items(), strict=True):
         assert (reasons.get(task["instruction"], ""), task["instruction"] in kept) == (reason, not reason), name
+
+
+BLOCKS = """ گاؤں کا پرانا کنواں کس نے اور کب کھودا تھا؟
+7. Input:
+<noinput>
+7. Answer:
+اسے 20. صدی کے شروع میں، یعنی 1920. کے قریب، گاؤں والوں نے خود کھودا تھا۔
+###
+8. Instruction: ندی کے پار کون سا بڑا شہر آباد ہے، بتائیے؟
+8. Input:
+یہ ندی شمال کی طرف بہتی ہے۔
+8. Response:
+ندی کے پار ایک بڑا اور پرانا شہر آباد ہے۔
+###
+9. Instruction: اس خانے میں جواب کا نشان ہی نہیں ہے، کیوں؟
+9. Input:
+<noinput>
+###
+10. Instruction: سردیوں میں پرندے اڑ کر کہاں چلے جاتے ہیں؟
+10. Input:
+<noinput>
+10. Output:
+پرندے سردیوں میں گرم ملکوں کی طرف چلے جاتے ہیں۔"""
+
+
+@pytest.mark.parametrize("finish", ["stop", "length"])
+def test_what_the_reader_of_blocks_keeps(finish: str, tmp_path: Path) -> None:
+    class Cut(FaultyTeacher):
+        def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+            reply = super().reply(body)
+            reply["choices"][0]["finish_reason"] = finish
+            return reply
+
+    with running(Cut(write=lambda body: BLOCKS)) as teacher:
+        synth(tmp_path, teacher, rows=20, tasks={"qa": 1}, max_requests=1)
+    rows = [[turn["content"] for turn in row.messages] for row in rows_of(tmp_path)]
+    assert rows[0][0].startswith("گاؤں")
+    assert "<noinput>" not in json.dumps(rows)
+    assert "20. صدی" in rows[0][1]
+    assert rows[0][1].endswith("کھودا تھا۔")
+    assert rows[1][0].endswith("یہ ندی شمال کی طرف بہتی ہے۔")
+    assert len(rows) == (3 if finish == "stop" else 2)
+    reasons = Counter(row["reason"] for row in rejected(tmp_path))
+    assert reasons["a label is missing"] == 1
+    assert reasons["answer cut off"] == (finish == "length")
+
+
+NEIGHBOURING = {
+    "urd": "urd_Arab",
+    "hin": "hin_Deva",
+    "tir": "tir_Ethi",
+    "tha": "tha_Thai",
+    "rus": "rus_Cyrl",
+    "eng": "eng_Latn",
+}
+
+
+@pytest.mark.parametrize("name", NEIGHBOURING)
+def test_likeness_of_seven_tenths_is_kept_and_above_dropped_in_every_script(
+    name: str, tmp_path: Path, shared_data: Path
+) -> None:
+    text = (shared_data / "udhr" / f"{name}.txt").read_text("utf-8")
+    found = [word for word in dict.fromkeys(words(text[400:])) if not word.isdecimal()]
+    space = "" if name == "tha" else " "
+    ten, seventeen = found[:10], found[20:37]
+    asked = [ten, ten[:7] + found[10:13], seventeen, seventeen[:12] + found[37:42], ten]
+    answer = text[900:1100].strip()
+    tasks = [{"instruction": space.join(one), "input": "", "output": f"{answer} {n}"} for n, one in enumerate(asked)]
+    seeds_file = tmp_path / "seeds.jsonl"
+    seeds = [{"task": "qa", "instruction": space.join(found[n : n + 8]), "output": answer} for n in range(60, 108, 8)]
+    seeds_file.write_text("".join(json.dumps(seed) + "\n" for seed in seeds), "utf-8")
+    blocks = write_blocks(tasks, first=7).removeprefix("###\n7. Instruction:")
+    with running(FaultyTeacher(write=lambda body: blocks)) as teacher:
+        settings = {"language": NEIGHBOURING[name], "seeds_file": seeds_file, "max_requests": 1}
+        synth(tmp_path, teacher, rows=9, tasks={"qa": 1}, **settings)
+    kept = [row.messages[0]["content"] for row in rows_of(tmp_path)]
+    aside = {json.loads(row["content"])["instruction"]: row["reason"] for row in rejected(tmp_path)}
+    assert kept == [space.join(one) for one in asked[:3]], aside
+    notes = [json.loads(row["content"])["note"][:5] for row in rejected(tmp_path)]
+    assert (set(aside.values()), notes) == ({"too similar"}, ["0.706", "1.000"])
 
 
 def test_a_teacher_that_repeats_itself_saturates(tmp_path: Path) -> None:

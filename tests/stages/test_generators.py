@@ -257,6 +257,14 @@ def test_a_pair_has_its_prompt_in_another_language_and_two_answers(made: Any, tm
     assert winner(["A", "A"]) is None
 
 
+def test_a_judge_that_cannot_be_read_is_counted_apart_from_one_that_stays_with_a_place(tmp_path: Path) -> None:
+    says = lambda body: "A" if len(body["messages"][0]["content"]) % 2 else "both are fine, really"  # noqa: E731
+    with running(FaultyTeacher(write=says)) as judge, pytest.raises(DataError) as said:
+        run(tmp_path, "preference_pairs", judge={"url": judge.url})
+    assert "judge undecided: unreadable" in str(said.value)
+    assert "judge undecided: stays with a place" in str(said.value)
+
+
 def test_evolving_takes_five_ways_alike_and_drops_what_gained_nothing(tmp_path: Path) -> None:
     done = run(tmp_path, "evolve", generator={"rounds": 6})
     found = Counter(row.task.removeprefix("evolve: ") for row in rows_of(tmp_path))

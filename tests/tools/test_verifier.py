@@ -16,7 +16,8 @@ from newtongue.adapters.languages import FOLDER, load_card
 from newtongue.adapters.verifiers import SUFFIX, read_verifier
 from newtongue.cli.main import app
 from newtongue.core.errors import DataError
-from newtongue.methods.language_verifier import Gate, cut_pieces, gate_of, invented_neighbours, learn_verifier
+from newtongue.methods.language_verifier import cut_pieces, invented_neighbours, learn_verifier
+from newtongue.methods.verified_gate import Gate, gate_of
 from newtongue.stages.synth.judge import gate_for
 
 TAGS = {"ace": "ace_Latn", "skr": "skr_Arab", "mag": "mag_Deva"}

@@ -11,12 +11,14 @@ from newtongue.cli.output import print_json, say
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="A stage directory of conversations, or a file of them.")],
+    data: Annotated[Path, typer.Argument(help="A stage directory of conversations or preferences, or a file of them.")],
     file: Annotated[Path, typer.Argument(help="The review file, .csv or .jsonl: written, or with --out read back.")],
     *,
     out: Annotated[Path | None, typer.Option("--out", help="Folder to make from the edited file.")] = None,
     rows: Annotated[int, typer.Option("--rows", min=0, help="Accepted rows to draw.")] = 50,
-    rejected: Annotated[int, typer.Option("--rejected", min=0, help="Rejected rows to draw.")] = 20,
+    rejected: Annotated[
+        int, typer.Option("--rejected", min=0, help="Rejected rows to draw; those judged right come back.")
+    ] = 20,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the draw.")] = 0,
     reviewer: Annotated[str, typer.Option("--reviewer", help="Who judged, kept with each row.")] = "",
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,

@@ -1,60 +1,50 @@
 """`newtongue review`: rows out to a file that a native speaker edits, and verdicts and corrections back in.
 
-The file is CSV or JSONL. Every text has a cell of its own between isolates (U+2068, U+2069), so that a line with texts
-of both directions keeps its columns in any editor; controls of direction inside a text are shown as `[U+202E]`.
+Conversations and Preferences alike. A rejected row that is judged right comes back; every judged row says by whom, how,
+and what stood there before. The file itself is `tools.review_sheet`.
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from newtongue.adapters.tables import Reject, read_conversations, read_rows, write_rejects
+from newtongue.adapters.tables import (
+    Reject,
+    columns_of,
+    read_conversations,
+    read_preferences,
+    read_rows,
+    write_rejects,
+)
 from newtongue.core import manifest
 from newtongue.core.artefact import Artefact, payload_folder
 from newtongue.core.errors import DataError, RecipeError, WrongKind
-from newtongue.core.rows import Conversation
+from newtongue.core.rows import Conversation, Message, Preference
+from newtongue.methods.self_instruct import Item
+from newtongue.tools.review_sheet import Cells, Judgement, read_sheet, write_sheet
 
-SHOWN = ("id", "digest", "side", "reason", "task", "language", "context", "question", "answer")
-"""Columns to read; changing them changes nothing."""
-ASKED = ("verdict", "corrected_question", "corrected_answer", "note")
-"""Columns to fill in."""
-VERDICTS = ("", "right", "wrong")
-"""What may stand under `verdict`; an empty one was not judged."""
-OPEN, CLOSE = "\u2068", "\u2069"
-CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f"
-FORMULA = ("=", "+", "-", "@", "\t")
-"""First characters that make a spreadsheet calculate; isolates before them prevent it."""
-
-Cells = dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a reviewer wrote about one row."""
-
-    verdict: str
-    question: str
-    answer: str
-    note: str
-    line: int
+Row = Conversation | Preference
+Turns = list[dict[str, str]]
+KINDS = ("Conversations", "Preferences")
+UNKNOWN = "language unknown"
+"""Flag that a person's verdict settles."""
+OUTCOMES = ("right", "corrected", "swapped", "wrong", "taken back", "not judged")
 
 
 def export(data: Path, file: Path, *, rows: int = 50, rejected: int = 20, seed: int = 0) -> dict[str, int]:
     """Write a sample for review, task types and reasons alike.
 
     Args:
-        data: A sealed stage of conversations, or a file of them.
+        data: A sealed stage of conversations or preferences, or a file of them.
         file: `.csv` or `.jsonl` to write.
         rows: Accepted rows to draw.
-        rejected: Rejected rows to draw, to read whether the reasons hold.
+        rejected: Rejected rows to draw; those that are whole can be taken back.
         seed: Seed of the draw.
 
     Returns:
@@ -62,24 +52,25 @@ def export(data: Path, file: Path, *, rows: int = 50, rejected: int = 20, seed: 
 
     Raises:
         RecipeError: The file is there already, or its ending is another one.
-        WrongKind: The data are no conversations.
+        WrongKind: The data are neither conversations nor preferences.
     """
     if file.suffix not in (".csv", ".jsonl"):
         raise RecipeError(f"unknown ending `{file.suffix}`", place=str(file), expected=".csv or .jsonl")
     if file.exists():
         raise RecipeError("the file is there already", place=str(file), fix="name another; reviews are not overwritten")
     artefact = _open(data)
-    chosen = _draw([_cells(row) for row in read_conversations(artefact)], rows, seed, "task")
-    aside = _draw(_rejects(artefact), rejected, seed, "reason")
-    _write_cells(file, [*chosen, *aside])
+    chosen = _draw([_cells(row, "accepted", ", ".join(row.flags)) for row in _rows(artefact)], rows, seed, "task")
+    aside = _draw([_rejected_cells(reject) for reject in _rejects(artefact)], rejected, seed, "reason")
+    write_sheet(file, [*chosen, *aside])
     return {"accepted": len(chosen), "rejected": len(aside)}
 
 
 def take_in(data: Path, file: Path, out: Path, *, reviewer: str = "") -> dict[str, Any]:
     """Put verdicts and corrections into the rows.
 
-    Writes `rows.jsonl` (every row but those judged wrong, corrections in place, each judged row with `review`),
-    `rejected.jsonl` (rows judged wrong, with the note as reason) and `review.json` (figures and provenance).
+    Writes `rows.jsonl` (every row but those judged wrong, corrections in place, then rejected rows judged right or
+    corrected; each judged row with `review`), `rejected.jsonl` (rows judged wrong, with the note as reason) and
+    `review.json` (figures and provenance).
 
     Args:
         data: What was exported.
@@ -89,70 +80,142 @@ def take_in(data: Path, file: Path, out: Path, *, reviewer: str = "") -> dict[st
 
     Raises:
         RecipeError: The folder is there already.
-        DataError: A verdict is none of `VERDICTS`, or a judged row is not in the data as it was exported.
+        DataError: A verdict cannot be meant, or a judged row is not in the data as it was exported.
     """
     if out.exists():
         raise RecipeError("the folder is there already", place=str(out), fix="name another")
-    found = _judgements(file)
+    found, artefact = read_sheet(file), _open(data)
     kept, aside, counts = [], [], Counter[str]()
-    for row in read_conversations(_open(data)):
+    for row in _rows(artefact):
         judgement = found.pop((row.id, _digest(row)), None)
-        outcome = _outcome(judgement)
+        outcome = _outcome(row, judgement, file)
         counts[outcome] += 1
         if outcome == "wrong" and judgement:
-            reason = f"review: {judgement.note or 'wrong'}"
-            aside.append(Reject(f"{row.id}", reason, json.dumps(list(row.messages), ensure_ascii=False)))
+            aside.append(
+                Reject(row.id, f"review: {judgement.note or 'wrong'}", json.dumps(_said(row), ensure_ascii=False))
+            )
         else:
-            kept.append(_reviewed(row, judgement, reviewer))
-    if found:
-        (name, _), judgement = next(iter(found.items()))
-        raise DataError(
-            f"the row {name} is not in {data} as it was exported",
-            place=f"{file.name}:{judgement.line}",
-            fix="give the data the file was exported from",
-        )
-    facts = {name: counts[name] for name in ("right", "corrected", "wrong", "not judged")}
+            kept.append(_reviewed(row, judgement, outcome, reviewer))
+    kept += _taken_back(artefact, found, file, reviewer)
+    counts["taken back"] = len(kept) - sum(counts[name] for name in OUTCOMES if name not in ("wrong", "taken back"))
+    _refuse_strangers(found, data, file)
+    facts = {name: counts[name] for name in OUTCOMES}
     facts |= {"rows": len(kept), "reviewer": reviewer, "review_sha256": manifest.file_sha256(file)}
+    _write(out, kept, aside, facts)
+    return facts
+
+
+def _write(out: Path, kept: Iterable[Mapping[str, Any]], aside: Iterable[Reject], facts: Mapping[str, Any]) -> None:
     out.mkdir(parents=True)
     lines = (json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
     (out / "rows.jsonl").write_text("".join(lines), "utf-8")
     write_rejects(out / "rejected.jsonl", aside)
     manifest.write_json(out / "review.json", facts)
-    return facts
 
 
 def _open(path: Path) -> Artefact:
     if not path.is_dir() or not manifest.is_sealed(path):
-        return Artefact("Conversations", path, name=str(path))
+        kind = KINDS["chosen" in columns_of(path)]
+        return Artefact(kind, path, name=str(path))
     kind = str(manifest.read_manifest(path).get("kind"))
-    if kind != "Conversations":
-        raise WrongKind(f"holds {kind}", place=str(path), expected="Conversations")
+    if kind not in KINDS:
+        raise WrongKind(f"holds {kind}", place=str(path), expected=" or ".join(KINDS))
     return Artefact(kind, path / payload_folder(kind), sealed=True, name=str(path))
 
 
-def _cells(row: Conversation) -> Cells:
-    texts = [turn["content"] for turn in row.messages]
-    place = _question_place(row)
-    about = {"id": row.id, "digest": _digest(row), "side": "accepted", "reason": ", ".join(row.flags)}
-    shown = {"context": "\n\n".join(texts[:place]), "question": texts[place], "answer": texts[-1]}
-    return {**about, "task": row.task, "language": row.language, **shown}
+def _rows(artefact: Artefact) -> Iterator[Row]:
+    yield from read_preferences(artefact) if artefact.kind == "Preferences" else read_conversations(artefact)
 
 
-def _question_place(row: Conversation) -> int:
-    return max((n for n, turn in enumerate(row.messages[:-1]) if turn["role"] == "user"), default=0)
-
-
-def _rejects(artefact: Artefact) -> list[Cells]:
+def _rejects(artefact: Artefact) -> list[Reject]:
     file = artefact.path / "rejected.jsonl"
-    if not artefact.sealed or not file.is_file():
+    if not artefact.sealed or not file.is_file() or not file.stat().st_size:
         return []
-    found = [row for _, row in read_rows(file) if not isinstance(row, Reject)] if file.stat().st_size else []
-    names = {"id": "place", "reason": "reason", "answer": "content"}
-    return [{"side": "rejected", **{cell: str(row.get(name, "")) for cell, name in names.items()}} for row in found]
+    found = (row for _, row in read_rows(file) if not isinstance(row, Reject))
+    return [Reject(*(str(row.get(name, "")) for name in ("place", "reason", "content"))) for row in found]
 
 
-def _digest(row: Conversation) -> str:
-    return hashlib.sha256(json.dumps([list(row.messages), row.language]).encode()).hexdigest()[:16]
+def _restored(reject: Reject) -> Row | None:
+    """Return the row that a rejected one would have been; None where it was cut or never whole."""
+    try:
+        content = json.loads(reject.content)
+        turns: Turns = content.get("messages") or _turns(
+            Item(*(content[k] for k in ("instruction", "input", "output")))
+        )
+        said = [Message(role=str(turn["role"]), content=str(turn["content"])) for turn in turns]
+        facts = {"id": reject.place.removeprefix("request "), **content["row"]}
+        if len(said) < 2 or said[-1]["role"] != "assistant" or not all(turn["content"].strip() for turn in said):
+            return None
+        if worse := content.get("worse"):
+            second = Message(role="assistant", content=worse)
+            return Preference(prompt=tuple(said[:-1]), chosen=said[-1], rejected=second, **facts)
+        return Conversation(messages=tuple(said), **facts)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _turns(item: Item) -> Turns:
+    return [{"role": "user", "content": item.question}, {"role": "assistant", "content": item.output}]
+
+
+def _taken_back(
+    artefact: Artefact, found: dict[tuple[str, str], Judgement], file: Path, reviewer: str
+) -> list[dict[str, Any]]:
+    """Return rejected rows that were judged right or corrected; their judgements leave `found`."""
+    back = []
+    for reject in _rejects(artefact):
+        row = _restored(reject)
+        judgement = found.pop((reject.place.removeprefix("request "), _digest(row) if row else ""), None)
+        if judgement is None or (judgement.verdict == "wrong" and not judgement.corrected):
+            continue
+        if row is None or (artefact.kind == "Preferences") != isinstance(row, Preference):
+            fix = "change the setting that rejected it; nothing is paid again. A note is enough here"
+            raise DataError(
+                "the row is not whole and cannot be taken back", place=f"{file.name}:{judgement.line}", fix=fix
+            )
+        _outcome(row, judgement, file)
+        facts = _reviewed(row, judgement, "taken back", reviewer)
+        facts["review"]["reason_before"] = reject.reason
+        back.append(facts)
+    return back
+
+
+def _refuse_strangers(found: Mapping[tuple[str, str], Judgement], data: Path, file: Path) -> None:
+    for (name, _), judgement in found.items():
+        raise DataError(
+            f"the row {name} is not in {data} as it was exported",
+            place=f"{file.name}:{judgement.line}",
+            fix="give the data the file was exported from",
+        )
+
+
+def _said(row: Row) -> list[Message]:
+    """Return every turn of a row, the worse answer last."""
+    return list(row.messages) if isinstance(row, Conversation) else [*row.prompt, row.chosen, row.rejected]
+
+
+def _digest(row: Row) -> str:
+    return hashlib.sha256(json.dumps([_said(row), row.language]).encode()).hexdigest()[:16]
+
+
+def _question_place(turns: list[Message]) -> int:
+    return max((n for n, turn in enumerate(turns[:-1]) if turn["role"] == "user"), default=0)
+
+
+def _cells(row: Row, side: str, reason: str) -> Cells:
+    said = _said(row)
+    worse = said.pop()["content"] if isinstance(row, Preference) else ""
+    texts, place = [turn["content"] for turn in said], _question_place(said)
+    about = {"id": row.id, "digest": _digest(row), "side": side, "reason": reason}
+    shown = {"context": "\n\n".join(texts[:place]), "question": texts[place], "answer": texts[-1]}
+    return {**about, "task": row.task, "language": row.language, **shown, "worse_answer": worse}
+
+
+def _rejected_cells(reject: Reject) -> Cells:
+    if row := _restored(reject):
+        return _cells(row, "rejected", reject.reason)
+    name = reject.place.removeprefix("request ")
+    return {"id": name, "side": "rejected", "reason": reject.reason, "answer": reject.content}
 
 
 def _draw(rows: Iterable[Cells], most: int, seed: int, by: str) -> list[Cells]:
@@ -167,91 +230,36 @@ def _draw(rows: Iterable[Cells], most: int, seed: int, by: str) -> list[Cells]:
     return [row for *_, row in sorted(ranked, key=lambda entry: entry[:2])][:most]
 
 
-def _write_cells(file: Path, rows: Sequence[Cells]) -> None:
-    columns = (*SHOWN, *ASKED)
-    full = [{name: _shown(name, row.get(name, "")) for name in columns} for row in rows]
-    if file.suffix == ".jsonl":
-        file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in full), "utf-8")
-        return
-    with file.open("w", encoding="utf-8-sig", newline="") as stream:  # the mark tells spreadsheets it is UTF-8
-        writer = csv.DictWriter(stream, columns)
-        writer.writeheader()
-        writer.writerows(full)
-
-
-def _shown(name: str, text: str) -> str:
-    visible = "".join(f"[U+{ord(c):04X}]" if c in CONTROLS else c for c in text)
-    isolated = name in ("context", "question", "answer") or visible.startswith(FORMULA)
-    return f"{OPEN}{visible}{CLOSE}" if visible and isolated else visible
-
-
-def _judgements(file: Path) -> dict[tuple[str, str], Judgement]:
-    """Return (id, digest) -> what was written about accepted rows; rows nobody judged are left out."""
-    found = {}
-    for line, cells in _read_cells(file):
-        told = {name: _typed(cells.get(name)) for name in ("id", "digest", "side", *ASKED)}
-        verdict = told["verdict"].lower()
-        if verdict not in VERDICTS:
-            raise DataError(
-                f"the verdict `{verdict}` is none", place=f"{file.name}:{line}", expected="right, wrong or nothing"
-            )
-        judged = verdict or told["corrected_question"] or told["corrected_answer"]
-        if judged and told["side"] == "rejected" and (verdict != "wrong" or told["corrected_answer"]):
-            raise DataError(
-                "a rejected row cannot be taken back here",
-                place=f"{file.name}:{line}",
-                fix="change the setting that rejected it; nothing is paid again. A note is enough here",
-            )
-        if judged and told["side"] != "rejected":
-            given = Judgement(verdict, told["corrected_question"], told["corrected_answer"], told["note"], line)
-            if (key := (told["id"], told["digest"])) in found:
-                raise DataError(f"the row {told['id']} is there twice", place=f"{file.name}:{line}", fix="keep one")
-            found[key] = given
-    return found
-
-
-def _read_cells(file: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
-    try:
-        text = file.read_text("utf-8-sig")
-        rows: Iterable[Any]
-        if file.suffix == ".jsonl":
-            rows = [json.loads(line) for line in text.split("\n") if line.strip()]
-        else:
-            head = text.split("\n", 1)[0]
-            rows = list(csv.DictReader(io.StringIO(text), delimiter=max(",;\t", key=head.count)))
-    except (OSError, ValueError, csv.Error) as error:
-        raise DataError(
-            f"cannot be read: {error}", place=str(file), expected="the exported file, saved as UTF-8"
-        ) from error
-    for line, row in enumerate(rows, start=1 if file.suffix == ".jsonl" else 2):
-        missing = [name for name in ("id", "digest", "side", *ASKED) if not isinstance(row, dict) or name not in row]
-        if missing:
-            raise DataError(
-                f"no column `{missing[0]}`", place=f"{file.name}:{line}", fix="keep the columns as exported"
-            )
-        yield line, row
-
-
-def _typed(value: Any) -> str:
-    return str(value or "").strip().strip(OPEN + CLOSE).strip()
-
-
-def _outcome(judgement: Judgement | None) -> str:
+def _outcome(row: Row, judgement: Judgement | None, file: Path) -> str:
     if judgement is None:
         return "not judged"
-    return "corrected" if judgement.question or judgement.answer else judgement.verdict
+    if judgement.verdict == "swapped":
+        if isinstance(row, Conversation) or judgement.answer:
+            problem = "only two answers can be swapped, and not while one is corrected"
+            raise DataError(problem, place=f"{file.name}:{judgement.line}", expected="right or wrong")
+        return "swapped"
+    return "corrected" if judgement.corrected else judgement.verdict
 
 
-def _reviewed(row: Conversation, judgement: Judgement | None, reviewer: str) -> dict[str, Any]:
+def _reviewed(row: Row, judgement: Judgement | None, outcome: str, reviewer: str) -> dict[str, Any]:
     """Return a row for `rows.jsonl`; a judged one says by whom, how, and what stood there before."""
     facts = {name: value for name, value in asdict(row).items() if name != "score" or value == value}
     if judgement is None:
         return facts
-    messages = [dict(turn) for turn in row.messages]
-    review = {"outcome": _outcome(judgement), "reviewer": reviewer, "note": judgement.note}
-    for place, text, name in ((_question_place(row), judgement.question, "question"), (-1, judgement.answer, "answer")):
+    said = [dict(turn) for turn in _said(row)]
+    answer = len(said) - (2 if isinstance(row, Preference) else 1)
+    review = {"outcome": outcome, "reviewer": reviewer, "note": judgement.note}
+    places = {
+        "question": (_question_place(_said(row)[: answer + 1]), judgement.question),
+        "answer": (answer, judgement.answer),
+    }
+    for name, (place, text) in places.items():
         if text:
-            review[f"{name}_before"] = messages[place]["content"]
-            messages[place]["content"] = text
-    flags = [flag for flag in row.flags if flag != "language unknown"]
-    return {**facts, "messages": messages, "flags": flags, "review": review}
+            review[f"{name}_before"] = said[place]["content"]
+            said[place]["content"] = text
+    if isinstance(row, Conversation):
+        facts |= {"messages": said}
+    else:
+        better, worse = said[-1:-3:-1] if judgement.verdict == "swapped" else said[-2:]
+        facts |= {"prompt": said[:-2], "chosen": better, "rejected": worse}
+    return {**facts, "flags": [flag for flag in row.flags if flag != UNKNOWN], "review": review}

@@ -20,7 +20,6 @@ from newtongue.adapters.verifiers import SUFFIX, write_verifier
 from newtongue.core.errors import DataError
 from newtongue.core.language import LanguageCard, VerifierFacts
 from newtongue.methods.language_verifier import (
-    KNOWN,
     MIN_PIECES,
     Learnt,
     Piece,
@@ -28,6 +27,7 @@ from newtongue.methods.language_verifier import (
     invented_neighbours,
     learn_verifier,
 )
+from newtongue.methods.verified_gate import KNOWN
 from newtongue.tools.language import read_texts
 
 SAMPLES: Final = ("eng_Latn", "urd_Arab")

@@ -13,8 +13,10 @@ from newtongue.adapters.llm.requests import Completion
 from newtongue.adapters.tables import Reject
 from newtongue.core.rows import Conversation, Preference
 
-KEPT_CHARACTERS = 2000
-"""How much of a rejected row is kept beside its reason; the raw answer is in the ledger."""
+KEPT_CHARACTERS = 20_000
+"""A longer rejected row is cut and cannot be taken back by a reviewer; the raw answer is in the ledger."""
+ROW_FACTS = ("task", "language", "split", "group", "source", "license")
+"""What a rejected row keeps of the row it would have been, so that a reviewer can take it back."""
 Row = Conversation | Preference
 
 
@@ -63,10 +65,11 @@ class Books:
         self.accepted.append(row)
         self.provenance.append({"id": row.id, **provenance})
 
-    def reject(self, name: str, reason: str, content: Mapping[str, Any]) -> None:
-        """Set one row aside."""
+    def reject(self, name: str, reason: str, content: Mapping[str, Any], row: Row | None = None) -> None:
+        """Set one row aside, with what it would have been where it was whole."""
         self.received += 1
-        text = json.dumps(content, ensure_ascii=False)
+        facts = {"row": {fact: getattr(row, fact) for fact in ROW_FACTS}} if row else {}
+        text = json.dumps({**content, **facts}, ensure_ascii=False)
         self.rejected.append(Reject(f"request {name}", reason, text[:KEPT_CHARACTERS]))
 
     def refuse(self, reply: Reply) -> None:

@@ -129,14 +129,16 @@ class ChainWork:
             reason, note, flags = self._checked(draft, name, link.writer)
         if not reason and len(self.books.accepted) >= self._config.rows:
             reason = "quota full"
+        row = self._row(link.unit, draft, name, flags)
         if reason:
             turns = [{"role": turn.role, "content": turn.content} for turn in draft.turns]
-            self.books.reject(name, reason, {"messages": turns, "note": note})
+            worse = {"worse": draft.worse.content} if draft.worse else {}
+            self.books.reject(name, reason, {"messages": turns, **worse, "note": note}, row)
             return
         if self._unique:
             self._pool.add(name, draft.turns[0].content)
         facts = {"generator": self._config.generator.kind, "unit": link.unit.id, "group": link.unit.group}
-        self.books.accept(self._row(link.unit, draft, name, flags), {**facts, "models": sorted(set(link.models))})
+        self.books.accept(row, {**facts, "models": sorted(set(link.models))})
 
     def _checked(self, draft: Draft, name: str, writer: str) -> tuple[str, str, tuple[str, ...]]:
         """Return (reason, note, flags) of a draft by language, length, sums and similarity."""
@@ -178,7 +180,7 @@ class ChainWork:
         asked = [unit.license, *(teacher.license for teacher in self._config.asked().values())]
         facts: dict[str, Any] = {
             "id": name,
-            "language": draft.turns[-1].language or self._config.language,
+            "language": (draft.turns[-1].language if draft.turns else "") or self._config.language,
             "split": unit.split,
             "group": unit.group,
             "source": f"synth: {self._config.generator.kind}, {' or '.join(self._config.writers())}",

@@ -177,16 +177,16 @@ class ClassicWork:
             reason = reason or (judgement.reason if judgement else "")
             if judgement and judgement.told:
                 self.books.tell(teacher.model, "classification" if task.labels else MIXED, judgement.told)
+            row = self._row(task, item, name, judgement.flags if judgement else (), teacher=teacher)
             if reason:
                 content = {"instruction": task.instruction, "input": given, "output": output}
-                self.books.reject(name, reason, content)
+                self.books.reject(name, reason, content, row)
             else:
-                self._accept(task, item, name, judgement.flags if judgement else (), teacher=teacher)
+                self._accept(task, row, teacher)
 
-    def _accept(self, task: Task, item: Item, name: str, flags: tuple[str, ...], *, teacher: Teacher) -> None:
-        task.cell.accepted += 1
+    def _row(self, task: Task, item: Item, name: str, flags: tuple[str, ...], *, teacher: Teacher) -> Conversation:
         config = self._config
-        row = Conversation(
+        return Conversation(
             id=name,
             messages=(Message(role="user", content=item.question), Message(role="assistant", content=item.output)),
             language=config.language,
@@ -197,5 +197,8 @@ class ClassicWork:
             task="classification" if task.labels else MIXED,
             flags=flags,
         )
+
+    def _accept(self, task: Task, row: Conversation, teacher: Teacher) -> None:
+        task.cell.accepted += 1
         facts = {"generator": "self_instruct: self_instruct", "teacher": teacher.model}
         self.books.accept(row, {**facts, "seeds": [seed.id for seed in task.seeds], "pool": [], "document": ""})

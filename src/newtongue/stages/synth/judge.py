@@ -10,9 +10,9 @@ from newtongue.adapters.languages import load_card
 from newtongue.adapters.verifiers import read_verifier
 from newtongue.methods.arithmetic import chain_problem
 from newtongue.methods.language_gate import Verdict
-from newtongue.methods.language_verifier import Gate, gate_of
 from newtongue.methods.self_instruct import Item
 from newtongue.methods.similarity import Pool, material_of, similarity_words
+from newtongue.methods.verified_gate import Gate, gate_of
 from newtongue.stages.synth.config import SynthConfig
 from newtongue.stages.synth.material import Seed
 from newtongue.stages.synth.styles import Plain, Style

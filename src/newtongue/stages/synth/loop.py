@@ -158,10 +158,11 @@ class Loop:
         for place, item in enumerate(self._style.items(done.text, cut_off=done.finish_reason == "length")):
             name = f"{reply.key[:16]}-{place}"
             judgement = self._judgement(request.cell, item, name, teacher.model)
+            row = self._row(request, item, name, judgement, teacher=teacher)
             if judgement.reason:
-                self.books.reject(name, judgement.reason, _content(item, judgement))
+                self.books.reject(name, judgement.reason, _content(item, judgement), None if item.problem else row)
             else:
-                self._accept(request, item, name, judgement, teacher=teacher)
+                self._accept(request, item, judgement, row, teacher=teacher)
 
     def _judgement(self, cell: Cell, item: Item, name: str, teacher: str) -> Judgement:
         if cell.accepted >= cell.quota:
@@ -184,15 +185,11 @@ class Loop:
         quota = largest_remainder({"\n".join(pair): 1.0 for pair in product(tags, tags)}, cell.quota)
         return self._directions[id(cell)][direction] >= quota["\n".join(direction)]
 
-    def _accept(self, request: Request, item: Item, name: str, judgement: Judgement, *, teacher: Teacher) -> None:
+    def _row(self, request: Request, item: Item, name: str, judgement: Judgement, *, teacher: Teacher) -> Conversation:
         cell, grounding = request.cell, request.grounding
-        cell.accepted += 1
-        self._directions[id(cell)][judgement.languages] += 1
-        shown = {"instruction": item.instruction, "input": item.input, "output": item.output}
-        self._pool[cell.split].append(Pooled(name, cell.task, shown))
         licences = [teacher.license, *(seed.license for seed in request.seeds)]
         content = blake2b(f"{item.question}\n{item.output}".encode(), digest_size=16).hexdigest()
-        row = Conversation(
+        return Conversation(
             id=name,
             messages=(Message(role="user", content=item.question), Message(role="assistant", content=item.output)),
             language=judgement.languages[1] or self._config.language,
@@ -203,6 +200,15 @@ class Loop:
             task=cell.task,
             flags=judgement.flags,
         )
+
+    def _accept(
+        self, request: Request, item: Item, judgement: Judgement, row: Conversation, *, teacher: Teacher
+    ) -> None:
+        cell, grounding = request.cell, request.grounding
+        cell.accepted += 1
+        self._directions[id(cell)][judgement.languages] += 1
+        shown = {"instruction": item.instruction, "input": item.input, "output": item.output}
+        self._pool[cell.split].append(Pooled(row.id, cell.task, shown))
         facts: dict[str, Any] = {"generator": f"self_instruct: {self._config.generator.mode}"}
         facts |= {"teacher": teacher.model, "seeds": [seed.id for seed in request.seeds]}
         facts |= {"pool": list(request.pool), "document": grounding.group if grounding else ""}

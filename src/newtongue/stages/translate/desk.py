@@ -17,10 +17,10 @@ from newtongue.adapters.llm.teachers import Teachers
 from newtongue.adapters.verifiers import read_verifier
 from newtongue.core.teacher import Teacher
 from newtongue.methods.chrf import chrf
-from newtongue.methods.language_verifier import gate_of
 from newtongue.methods.prompts import fill
 from newtongue.methods.protection import protect, restore
 from newtongue.methods.translation import cut, join, problem
+from newtongue.methods.verified_gate import gate_of
 from newtongue.stages.translate.config import BACK, JUDGE, TRANSLATION, TranslateConfig
 from newtongue.stages.translate.neighbours import Neighbours
 from newtongue.stages.translate.rows import Job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -47,18 +48,32 @@ class PreferencePairs(Settings):
         ]
         better = winner(verdicts)
         if better is None:
-            return [Draft((user, Turn("assistant", first)), "preference", reason="judge undecided")]
+            return [Draft((user, Turn("assistant", first)), "preference", reason=why_undecided(verdicts))]
         pair = (first, second) if better == 0 else (second, first)
         chosen, worse = (Turn("assistant", text, given) for text in pair)
         return [Draft((user, chosen), f"preference: {asked.direction}", worse=worse)]
 
 
-def winner(verdicts: list[str] | tuple[str, ...]) -> int | None:
+def winner(verdicts: Sequence[str]) -> int | None:
     """Return which answer won in both orders, or None when a verdict is unreadable or they disagree.
 
     Example:
         >>> winner(["A", "B"]), winner(["A", "A"]), winner(["B.", "a"]), winner(["A", "both"])
         (0, None, 1, None)
     """
-    read = [text.strip(" .:*\n").upper() for text in verdicts]
-    return {("A", "B"): 0, ("B", "A"): 1}.get((read[0], read[1]))
+    return {("A", "B"): 0, ("B", "A"): 1}.get(tuple(map(_letter, verdicts)))
+
+
+def why_undecided(verdicts: Sequence[str]) -> str:
+    """Return why there is no winner: the two are counted apart, so that a judge's consistency can be read.
+
+    Example:
+        >>> why_undecided(["A", "A"]), why_undecided(["A", "both"])
+        ('judge undecided: stays with a place', 'judge undecided: unreadable')
+    """
+    readable = all(_letter(verdict) in ("A", "B") for verdict in verdicts)
+    return f"judge undecided: {'stays with a place' if readable else 'unreadable'}"
+
+
+def _letter(verdict: str) -> str:
+    return verdict.strip(" .:*\n").upper()
