@@ -27,6 +27,12 @@ PRIOR = 0.15
 STRONG_PRIORS = {"shortness": 0.4, "foreign_script": 0.3, "off_topic": 0.6, "prompt_ignored": 0.3}
 """Symptoms whose prior is larger: an answer cut off shows little else in a script without sentence marks, letters of
 another script than the prompt's are rarely right, and an answer to another question shows nothing but its topic."""
+MODEL_PRIORS = {
+    "off_topic": 1.6, "prompt_helps_little": 0.8, "prompt_ignored": 0.5,
+    "bits_given_prompt": 0.1, "bits_alone": 0.05, "worst_quarter": 0.05,
+}  # fmt: skip
+"""Priors beside a model's states: three symptoms of surprise say nearly the same, each of them gets little; faults of
+form show in them, so that what ties an answer to its prompt can weigh more."""
 FLOOR = 0.5
 """Share of its prior below which no symptom's weight falls."""
 RIDGE = 0.05
@@ -112,13 +118,14 @@ def scaled(symptoms: Floats, vectors: Floats, languages: Sequence[str], scale: S
 
 
 def priors(names: Sequence[str]) -> Floats:
-    """Return the prior weight of every symptom: array (F,).
+    """Return the prior weight of every symptom: array (F,); others hold where there are symptoms of surprise.
 
     Example:
         >>> priors(["ending", "shortness"]).tolist()
         [0.15, 0.4]
     """
-    return np.array([STRONG_PRIORS.get(name, PRIOR) for name in names])
+    strong = STRONG_PRIORS | (MODEL_PRIORS if "prompt_helps_little" in names else {})
+    return np.array([strong.get(name, PRIOR) for name in names])
 
 
 def learn_from_pairs(better: Floats, worse: Floats, prior: Floats, objective: Objective = "mse") -> Weights:

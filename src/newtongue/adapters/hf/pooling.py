@@ -103,6 +103,8 @@ class Encoder:
 
 SURPRISES = ("bits_given_prompt", "bits_alone", "prompt_helps_little", "worst_quarter")
 """What `surprises` measures, in the order of columns."""
+HELPED_TOKENS = 64
+"""Tokens at the beginning of an answer that its prompt should make easier."""
 
 
 def surprises(
@@ -110,8 +112,10 @@ def surprises(
 ) -> Floats:
     """Return how surprising answers are to a causal model: array (B, 4), larger is more suspicious.
 
-    Columns: bits per byte given the prompt, bits per byte given no prompt, the difference (an answer to another
-    question is no easier with its prompt), and the mean bits per token of the most surprising quarter.
+    Columns: bits per byte given the prompt, bits per byte given no prompt, minus the bits that the prompt saves on the
+    first HELPED_TOKENS (pointwise mutual information: an answer to another question is no easier with its prompt; per
+    byte it would favour answers cut off, since a prompt helps most where an answer begins), and the mean bits per token
+    of the most surprising quarter.
 
     Args:
         path: Model directory.
@@ -120,7 +124,8 @@ def surprises(
         max_tokens: Longer rows are cut at the end.
         device: `auto`, `cpu` or `cuda`.
 
-    Source: the ratio of the two losses is Li et al. 2024 (arXiv 2308.12032, instruction-following difficulty).
+    Source: the ratio of the two losses is Li et al. 2024 (arXiv 2308.12032, instruction-following difficulty); the
+        difference over a window, after Li et al. 2016 (arXiv 1510.03055), is ours.
     """
     model, tokenizer = load_model(path, device=pick_device(device)).eval(), load_tokenizer(path)
     given = _bits(model, tokenizer, rows, max_tokens)
@@ -129,7 +134,14 @@ def surprises(
     given_bytes = np.array([bits.sum() for bits in given]) / sizes
     alone_bytes = np.array([bits.sum() for bits in alone]) / sizes
     worst = np.array([np.sort(bits)[-math.ceil(len(bits) / 4) :].mean() if len(bits) else 0.0 for bits in given])
-    return np.stack([given_bytes, alone_bytes, given_bytes - alone_bytes, worst], axis=1)
+    unhelped = np.array([_unhelped(first, second) for first, second in zip(given, alone, strict=True)])
+    return np.stack([given_bytes, alone_bytes, unhelped, worst], axis=1)
+
+
+def _unhelped(given: Floats, alone: Floats) -> float:
+    """Return minus the bits saved on the first tokens that both ways of asking have."""
+    count = min(len(given), len(alone), HELPED_TOKENS)
+    return float(given[:count].sum() - alone[:count].sum())
 
 
 def _bits(model: Any, tokenizer: Any, rows: Sequence[Shown], max_tokens: int) -> list[Floats]:
