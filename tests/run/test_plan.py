@@ -14,7 +14,8 @@ import pytest
 from newtongue.core import manifest
 from newtongue.core.errors import BudgetExceeded, Corrupt, DataError, RecipeError
 from newtongue.run import sources
-from newtongue.run.plan import check_affordable, make_plan
+from newtongue.run.afford import check_affordable
+from newtongue.run.plan import make_plan
 from newtongue.run.runner import run
 from newtongue.run.store import Store
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from newtongue.core.errors import RecipeError
-from newtongue.run.recipe import build, check_config, find, load, rehearse, settings_from
+from newtongue.run.document import find
+from newtongue.run.recipe import build, check_config, load, rehearse, settings_from
 from newtongue.stages import CATALOGUE
 
 CORPUS = "{stage: grow, chunks: 2}"

@@ -24,7 +24,8 @@ def command(
 ) -> None:
     """Show every stage with what it needs: tokens, time, dollars, memory. Nothing is written."""
     from newtongue.run import recipe as recipes
-    from newtongue.run.plan import check_affordable, check_disk, make_plan
+    from newtongue.run.afford import check_affordable, check_disk
+    from newtongue.run.plan import make_plan
     from newtongue.run.store import Store
 
     loaded = recipes.load(recipe, set_ or ())

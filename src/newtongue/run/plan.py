@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from newtongue.core import manifest
 from newtongue.core.artefact import Artefact
 from newtongue.core.budget import Counts, Estimate
-from newtongue.core.config import Ref, Settings, references, semantic
-from newtongue.core.errors import BudgetExceeded, Corrupt, DataError, RecipeError
-from newtongue.core.language import Languages
-from newtongue.core.teacher import Teacher
+from newtongue.core.config import Ref, references
+from newtongue.core.errors import Corrupt, DataError
 from newtongue.run import sources
+from newtongue.run.fingerprint import difference, fingerprint_of
 from newtongue.run.recipe import Recipe, Step
 from newtongue.run.sources import Known
-from newtongue.run.store import HASHES, HashCache, Pins, StageDirectory, Store, read_config
+from newtongue.run.store import HASHES, HashCache, Pins, StageDirectory, Store
 
 Action = Literal["reuse", "run", "resume", "skip"]
 
@@ -106,45 +103,6 @@ def make_plan(recipe: Recipe, store: Store, *, hash_everything: bool = False) ->
     return Plan(recipe, store, tuple(_demanded(planner.done)), _spent(store))
 
 
-def check_affordable(plan: Plan) -> None:
-    """Refuse a plan that cannot fit the budget or its machine, naming the setting that would.
-
-    The machine is the one the recipe names, not this one: a run on rented hardware is planned on a laptop.
-
-    Raises:
-        RecipeError: A stage needs more memory than the machine has.
-        BudgetExceeded: The likely cost exceeds what is left of the budget, or something costs and there is no budget.
-    """
-    machine = plan.recipe.header.budget.machine
-    for planned in plan.to_do:
-        _check_memory(planned, machine.memory_gb, machine.name)
-    usd, likely = plan.recipe.header.budget.usd, plan.usd[1]
-    if usd is None:
-        if likely > 0:
-            fix = f"set `budget: {{usd: {likely:.2f}}}`"
-            raise BudgetExceeded(f"the plan costs about ${likely:.2f} and there is no budget", place="budget", fix=fix)
-    elif likely > usd - plan.spent_usd + 1e-9:
-        raise BudgetExceeded(
-            f"the plan costs about ${likely:.2f} and ${usd - plan.spent_usd:.2f} of ${usd:.2f} is left",
-            place="budget.usd",
-            fix=f"--set budget.usd={ceil((likely + plan.spent_usd) * 100) / 100:.2f}, or make the recipe smaller",
-        )
-
-
-def check_disk(plan: Plan) -> None:
-    """Refuse a plan that cannot fit the disk its store stands on.
-
-    Raises:
-        RecipeError: The disk has less room than the estimates say.
-    """
-    folder = next(path for path in (plan.store.path, *plan.store.path.parents) if path.exists())
-    free = shutil.disk_usage(folder).free / 1e9
-    needs = sum(planned.estimate.disk_gb for planned in plan.to_do)
-    if needs > free:
-        problem = f"needs about {needs:.1f} GB of disk and {free:.1f} GB are free"
-        raise RecipeError(problem, place=str(plan.store.path), fix="free some space, or give --out DIR on another disk")
-
-
 @dataclass(slots=True)
 class _Planner:
     """Plans the steps of one recipe in order; later steps see what earlier ones will make."""
@@ -159,7 +117,7 @@ class _Planner:
         found = {
             place: (ref, *self._input(ref, f"stages.{step.name}.{place}")) for place, ref in references(step.config)
         }
-        mark = _fingerprint(step, {place: artefact.fingerprint for place, (_, artefact, _, _) in found.items()})
+        mark = fingerprint_of(step, {place: artefact.fingerprint for place, (_, artefact, _, _) in found.items()})
         directory = self._directory(number, step, mark)
         action, why = self._action(step, directory, mark)
         inputs = {str(ref): artefact for ref, artefact, _, _ in found.values()}
@@ -194,7 +152,7 @@ class _Planner:
         if (directory / ".scratch").is_dir():
             return "resume", "started earlier, not finished"
         earlier = self.store.latest(step.name)
-        return "run", _difference(step, earlier) if earlier else "new"
+        return "run", difference(step, earlier) if earlier else "new"
 
     def _estimate(self, step: Step, directory: Path, action: Action, counts: Mapping[str, Counts]) -> Estimate:
         if action != "reuse":
@@ -202,74 +160,6 @@ class _Planner:
         facts = manifest.read_manifest(directory)
         seconds, usd = (float(facts["costs"].get(name, 0.0)) for name in ("seconds", "usd"))
         return Estimate((seconds,) * 3, (usd,) * 3, memory_gb=0.0, makes=sources.counts_of(facts))
-
-
-def _fingerprint(step: Step, inputs: Mapping[str, str]) -> str:
-    if not all(inputs.values()):
-        return ""
-    return manifest.fingerprint(step.entry.key, step.entry.version, semantic(step.config), inputs, _cards(step))
-
-
-def _cards(step: Step) -> dict[str, str]:
-    """Return language tag -> hash of what is known of it, for every language a step's config names."""
-    from newtongue.adapters.languages import load_card
-
-    try:
-        cards = {
-            tag: load_card(tag).model_dump(mode="json", exclude_none=True) for tag in sorted(set(_tags(step.config)))
-        }
-    except RecipeError as error:
-        place = f"stages.{step.name}.language"
-        raise RecipeError(error.problem, place=place, expected=error.expected, fix=error.fix) from error
-    known = {tag: manifest.sha256(manifest.canonical(card)) for tag, card in cards.items()}
-    return known | {f"stand-in {tag}": _edition(tag) for tag in cards if _has_stand_in(step.config)}
-
-
-def _edition(tag: str) -> str:
-    from newtongue.adapters.llm.offline import edition
-
-    return edition(tag)
-
-
-def _has_stand_in(value: Any) -> bool:
-    """Return whether a config has the offline stand-in answer anything: its wordings decide the result."""
-    if isinstance(value, dict):
-        return any(map(_has_stand_in, value.values()))
-    if isinstance(value, Teacher):
-        return value.serve == "offline"
-    return isinstance(value, Settings) and any(_has_stand_in(getattr(value, name)) for name in type(value).model_fields)
-
-
-def _tags(value: Any) -> Iterator[str]:
-    """Yield the language tags in fields called `language`, and in a config's own `languages`."""
-    if isinstance(value, Languages):
-        yield from (*value.target, *value.keep)
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _tags(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tags(item)
-    elif isinstance(value, Settings):
-        own = getattr(value, "language", None)
-        yield from [own] if isinstance(own, str) else []
-        for name in type(value).model_fields:
-            yield from _tags(getattr(value, name))
-
-
-def _difference(step: Step, earlier: Path) -> str:
-    """Say which settings differ from the stage's latest directory."""
-    before, now = read_config(earlier).get("settings", {}), semantic(step.config)
-    if not isinstance(before, dict):
-        return "new"
-    names = [n for n in sorted({*before, *now}) if before.get(n) != now.get(n)]
-    changed = [f"{n} {_shown(before.get(n))} → {_shown(now.get(n))}" for n in names]
-    return "; ".join(changed) or "an input changed"
-
-
-def _shown(value: Any) -> str:
-    text = "default" if value is None else str(value)
-    return text if len(text) <= 40 else text[:39] + "…"
 
 
 def _check_sealed(directory: Path, step: Step, inputs: Mapping[str, Artefact]) -> None:
@@ -325,16 +215,6 @@ def _needed(drafts: Mapping[str, PlannedStep]) -> set[str]:
             needed.add(name)
             waiting.extend(drafts[name].step.needs)
     return needed
-
-
-def _check_memory(planned: PlannedStep, memory_gb: float, machine: str) -> None:
-    needs, cheaper = planned.estimate.memory_gb, planned.estimate.cheaper
-    if needs > memory_gb:
-        raise RecipeError(
-            f"needs about {needs:.1f} GB of memory and {machine} has {memory_gb:.1f} GB",
-            place=f"stages.{planned.step.name}",
-            fix=f"set `{cheaper}`" if cheaper else "a larger `budget.machine`",
-        )
 
 
 def _sums(ranges: list[tuple[float, float, float]]) -> tuple[float, float, float]:

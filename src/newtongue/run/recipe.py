@@ -9,8 +9,6 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
-from importlib import resources
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,7 +19,8 @@ from newtongue.core.budget import Budget
 from newtongue.core.config import Ref, Settings, StageConfig, references, set_references
 from newtongue.core.errors import RecipeError
 from newtongue.core.language import Languages
-from newtongue.run import yaml12
+from newtongue.run.document import assign, compose, find, override_of
+from newtongue.run.problems import explained
 from newtongue.stages import CATALOGUE, Entry
 
 FORMAT = 1
@@ -90,21 +89,10 @@ def load(path: str | Path, overrides: Iterable[str] = ()) -> Recipe:
         overrides: `key.sub=value` texts; values are YAML. `stages.` may be left out.
     """
     file = find(path)
-    document = _compose(file)
+    document = compose(file)
     for override in overrides:
         _apply(document, override)
     return build(document, file.stem, str(file))
-
-
-def find(path: str | Path) -> Path:
-    """Return the file of a recipe given as a path or as the name of a shipped one."""
-    shipped = Path(str(resources.files("newtongue"))) / "recipes"
-    candidates = [Path(path), shipped / f"{path}", shipped / f"{path}.yaml"]
-    for candidate in candidates:
-        if candidate.is_file():
-            return candidate
-    names = ", ".join(sorted(file.stem for file in shipped.glob("*.yaml")))
-    raise RecipeError("no such recipe", place=str(path), expected=f"a file, or one of {names}")
 
 
 def build(document: Mapping[str, Any], name: str, place: str) -> Recipe:
@@ -174,40 +162,9 @@ def check_config(kind: type[StageConfig], values: Mapping[str, Any], place: str)
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        raise RecipeError(_explain(error, kind), place=place, fix="newtongue explain KEY shows every setting") from None
-
-
-def assign(document: dict[str, Any], dotted: str, value: Any) -> None:
-    """Set `document[a][b][0]` for `a.b.0`, making mappings and lists on the way; a list grows by its next number.
-
-    Raises:
-        RecipeError: A number is beyond the end of its list, or a word stands where a number must.
-    """
-    keys = dotted.split(".")
-    here: Any = document
-    for key, following in pairwise(keys):
-        empty: Any = [] if following == "0" else {}
-        inside = here.get(key) if isinstance(here, dict) else next(iter(here[_index(key, here, dotted) :]), None)
-        here = inside if isinstance(inside, dict | list) else _put(here, key, empty, dotted)
-    _put(here, keys[-1], value, dotted)
-
-
-def _put(here: Any, key: str, value: Any, dotted: str) -> Any:
-    """Set one item of a mapping or list, and return it."""
-    if isinstance(here, dict):
-        here[key] = value
-    elif (index := _index(key, here, dotted)) < len(here):
-        here[index] = value
-    else:
-        here.append(value)
-    return value
-
-
-def _index(key: str, items: list[Any], dotted: str) -> int:
-    """Return a number into a list, at most one beyond its end."""
-    if key.isdigit() and int(key) <= len(items):
-        return int(key)
-    raise RecipeError(f"no item {key!r}", place=f"--set {dotted}", expected=f"0 to {len(items)}")
+        raise RecipeError(
+            explained(error, kind), place=place, fix="newtongue explain KEY shows every setting"
+        ) from None
 
 
 def header_of(document: Mapping[str, Any], place: str) -> Header:
@@ -221,7 +178,7 @@ def header_of(document: Mapping[str, Any], place: str) -> Header:
     try:
         return Header.model_validate(document)
     except ValidationError as error:
-        raise RecipeError(_explain(error, Header), place=place) from None
+        raise RecipeError(explained(error, Header), place=place) from None
 
 
 def _step(name: str, values: dict[str, Any], header: Header, place: str) -> Step:
@@ -298,85 +255,17 @@ def _ordered(steps: Mapping[str, Step], place: str) -> list[Step]:
     return list(done.values())
 
 
-def _compose(file: Path, seen: tuple[Path, ...] = ()) -> dict[str, Any]:
-    if file.resolve() in seen:
-        raise RecipeError("extends itself", place=str(file))
-    document = yaml12.read(file)
-    if not isinstance(document, dict):
-        raise RecipeError("not a mapping", place=str(file), expected="`newtongue: 1` and `stages:`")
-    document = cast(dict[str, Any], _anchor(document, file.parent))
-    parent = document.pop("extends", None)
-    if parent is None:
-        return document
-    local = file.parent / str(parent)
-    below = _compose(local if local.is_file() else find(str(parent)), (*seen, file.resolve()))
-    return cast(dict[str, Any], _merge(below, document))
-
-
-def _anchor(value: Any, folder: Path) -> Any:
-    """Return `value` with every relative path made absolute from the folder of the file that says it."""
-    if isinstance(value, str) and value.startswith(PATH_STARTS):
-        return os.path.abspath(folder / os.path.expanduser(value))
-    if isinstance(value, dict):
-        return {key: item if key == "extends" else _anchor(item, folder) for key, item in value.items()}
-    return [_anchor(item, folder) for item in value] if isinstance(value, list) else value
-
-
-def _merge(below: Any, above: Any) -> Any:
-    if isinstance(below, dict) and isinstance(above, dict):
-        return {**below, **{key: _merge(below.get(key), item) for key, item in above.items()}}
-    return above
-
-
 def _apply(document: dict[str, Any], override: str) -> None:
-    dotted, value = _override(override)
+    dotted, value = override_of(override)
     if dotted.split(".")[0] not in Header.model_fields:
         dotted = f"stages.{dotted}"
     assign(document, dotted, value)
 
 
-def _override(text: str) -> tuple[str, Any]:
-    """Return (dotted key, value) of a `key.sub=value` text; paths count from the working directory."""
-    dotted, sign, value = text.partition("=")
-    if not sign or not all(dotted.split(".")):
-        raise RecipeError(f"{text!r} does not set anything", place="--set", expected="--set key.sub=value")
-    return dotted, _anchor(yaml12.parse(value, f"--set {dotted}"), Path.cwd())
-
-
-def _explain(error: ValidationError, kind: type[Settings]) -> str:
-    problems = sorted(error.errors(include_url=False), key=lambda e: e["type"] != "extra_forbidden")
-    return "; ".join(_problem(problem, kind) for problem in problems)
-
-
-def _problem(problem: Any, kind: type[Settings]) -> str:
-    place = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        known = _known_keys(kind, problem["loc"][:-1])
-        close = get_close_matches(str(problem["loc"][-1]), known, 1)
-        hint = f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}" if known else ""
-        return f"unknown setting {place!r}{hint}"
-    return f"{place}: {problem['msg']}" if place else str(problem["msg"])
-
-
-def _known_keys(kind: type[Settings], loc: tuple[Any, ...]) -> list[str]:
-    for part in loc:
-        field_info = kind.model_fields.get(str(part)) if isinstance(part, str) else None
-        if field_info is not None:
-            inner = [t for t in _types_in(field_info.annotation) if isinstance(t, type) and issubclass(t, Settings)]
-            if inner:
-                kind = inner[0]
-    return list(kind.model_fields)
-
-
-def _types_in(annotation: Any) -> list[Any]:
-    arguments = getattr(annotation, "__args__", ())
-    return [annotation] if not arguments else [t for argument in arguments for t in _types_in(argument)]
-
-
 def settings_from(overrides: Iterable[str]) -> dict[str, Any]:
     """Return the settings given as `key.sub=value` texts for one stage, paths anchored at the working directory."""
     settings: dict[str, Any] = {}
-    for dotted, value in map(_override, overrides):
+    for dotted, value in map(override_of, overrides):
         assign(settings, dotted, value)
     return settings
 

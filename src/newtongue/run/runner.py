@@ -19,8 +19,9 @@ from newtongue.core.config import StageConfig, set_references
 from newtongue.core.errors import DataError, GateFailed, NotSealed, RecipeError
 from newtongue.core.process import FileLock
 from newtongue.run import hub, watch, yaml12
+from newtongue.run.afford import check_affordable, check_disk
 from newtongue.run.job import Job, plain
-from newtongue.run.plan import Plan, PlannedStep, check_affordable, check_disk, make_plan
+from newtongue.run.plan import Plan, PlannedStep, make_plan
 from newtongue.run.recipe import Header, Recipe, single
 from newtongue.run.reporter import Reporter, Silent, duration
 from newtongue.run.seal import seal, shown, start_directory

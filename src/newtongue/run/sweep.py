@@ -9,7 +9,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from newtongue.run.recipe import Recipe, assign, build, load, rehearse
+from newtongue.run.document import assign
+from newtongue.run.recipe import Recipe, build, load, rehearse
 from newtongue.run.reporter import Reporter
 from newtongue.run.runner import Run, run
 

@@ -23,8 +23,8 @@ from newtongue.adapters.training.attention import float32_attention
 from newtongue.adapters.training.checkpoint import newest_checkpoint, read_checkpoint, write_checkpoint
 from newtongue.adapters.training.dropout import BlockDropout
 from newtongue.adapters.training.loss import IGNORED, LanguageModelLoss
+from newtongue.adapters.training.micro_batches import micro_batches
 from newtongue.adapters.training.plan import Batch, Plan, Settings, padded_lengths
-from newtongue.methods.micro_batches import micro_batches
 
 LOGITS_AT_ONCE = {"cpu": 1 << 22, "cuda": 1 << 27}
 """Logits held in float32 at one time: what fits a CPU's cache, and half a gigabyte of a GPU."""

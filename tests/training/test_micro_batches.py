@@ -7,7 +7,7 @@ from itertools import combinations, pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from newtongue.methods.micro_batches import micro_batches
+from newtongue.adapters.training.micro_batches import micro_batches
 
 
 def cost(lengths: list[int], slices: list[slice], overhead: int) -> int:
