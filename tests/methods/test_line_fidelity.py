@@ -113,5 +113,47 @@ def test_pass_rates_as_the_benchmark_computes_them() -> None:
     assert found["acc"] == pytest.approx((0 + 1 + 1 + 0.5 + 1) / 5)
 
 
+def rates(*answers: str) -> dict[str, float]:
+    """Pass rates of Hindi answers, with an identifier that knows lines by their script."""
+    right = lambda line: any("ऀ" <= c <= "ॿ" for c in line)  # noqa: E731
+    return pass_rates(answers, str.split, right, frozenset({"beautiful", "very"}))
+
+
+LONG = "एक दो तीन चार पाँच"
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (LONG, (1.0, 1.0, 1.0)),
+        ("एक दो तीन चार", (1.0, 1.0, 1.0)),  # four tokens: skipped, like an empty answer
+        (f"{ENGLISH}\n{LONG}\n{LONG}", (2 / 3, 0.0, 1.0)),  # one wrong line fails the answer, words are not looked at
+        (f"very good\n{LONG}", (1.0, 1.0, 1.0)),  # short lines are left out, their words too
+        (f"{LONG} Beautiful", (1.0, 1.0, 1.0)),  # the word list is in lower case, tokens are compared as written
+        (f"{LONG} (beautiful)!", (1.0, 1.0, 0.0)),  # ASCII punctuation is taken away first
+        (f"{LONG} beautiful।", (1.0, 1.0, 1.0)),  # other punctuation stays on the word
+        (f"{LONG}—very", (1.0, 1.0, 0.0)),  # a dash parts words
+        (f"`{ENGLISH}`\n{LONG}", (0.5, 0.0, 1.0)),  # code is judged like anything else
+        (f"\n\n{LONG}\n", (1.0, 1.0, 1.0)),
+        (f"Q: {ENGLISH}\nQ: {LONG}", (0.0, 0.0, 1.0)),  # what follows a next question does not count
+    ],
+)
+def test_one_answer_as_the_benchmark_computes_it(answer: str, expected: tuple[float, float, float]) -> None:
+    found = rates(answer)
+    assert (found["acc"], found["lpr"], found["wpr"]) == pytest.approx(expected)
+
+
+def test_word_errors_are_counted_among_answers_whose_lines_pass() -> None:
+    found = rates(LONG, f"{LONG} very", ENGLISH, ENGLISH, "")
+    assert (found["lpr"], found["wpr"]) == (pytest.approx(1 - 2 / 4), pytest.approx(1 - 1 / 2))
+
+
+def test_our_figures_differ_from_the_benchmark_in_code_and_names_alone() -> None:
+    urdu = language("urd_Arab")
+    for extra in (f"`{ENGLISH}`", "\n```\nfor value in values: print(value)\n```"):
+        assert judge_lines(f"{URDU} {extra}", urdu, identify).word_pass is True
+    assert judge_lines(f"{URDU}\n{ENGLISH}", urdu, identify).line_pass is False
+
+
 def test_nothing_to_judge_is_a_perfect_score_there_and_that_is_why_ours_differs() -> None:
     assert pass_rates(["", ""], str.split, lambda line: True, frozenset()) == {"acc": 1.0, "lpr": 1.0, "wpr": 1.0}

@@ -17,8 +17,10 @@ from stages.eval_kit import TEXTS, context_for, make_model, write_lines
 from newtongue.adapters.hf.models import load_model, load_tokenizer
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.tables.items import read_items
+from newtongue.core.budget import Counts, Machine
 from newtongue.core.errors import BudgetExceeded, DataError, ProviderError
 from newtongue.stages.eval.config import EvalConfig
+from newtongue.stages.eval.estimate import estimate
 from newtongue.stages.eval.stage import evaluate
 
 Answer = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
@@ -249,3 +251,13 @@ def test_the_chat_template_of_a_given_tokenizer_is_rendered_here(
     assert "name the model's tokenizer directory as `tokenizer`" in caught.value.fix
     with pytest.raises(ValueError, match="`tokenizer` goes with an `endpoint`"):
         EvalConfig(model=str(model), tokenizer=str(model), tasks=asked)
+
+
+def test_a_plan_prices_what_is_sent() -> None:
+    task = {"path": "./t.yaml", "data": "./rows.jsonl", "language": "urd_Arab"}
+    config = EvalConfig(endpoint={"url": "http://127.0.0.1:1/v1", "model": "m", **PRICED}, tasks={"t": task})
+    counts = {"./rows.jsonl": Counts(documents=100, utf8_bytes=25_000)}
+    low, likely, high = estimate(config, counts, Machine()).usd
+    assert low == pytest.approx((2 * 10_000 + 8 * 100) / 1e6) and low < likely < high
+    with pytest.raises(ValueError, match="one of protocol deepl only translates"):
+        EvalConfig(endpoint={"url": "http://127.0.0.1:1", "protocol": "deepl"}, tasks={"t": task})

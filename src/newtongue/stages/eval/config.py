@@ -253,6 +253,8 @@ class EvalConfig(StageConfig):
         asked = [name for name in _NEEDS_WEIGHTS if getattr(self, name, None)]
         if self.endpoint and asked:
             raise ValueError(f"an `endpoint` can be asked `tasks` and `suites` alone, not `{asked[0]}`")
+        if self.endpoint and self.endpoint.protocol != "chat":
+            raise ValueError(f"an `endpoint` answers; one of protocol {self.endpoint.protocol} only translates")
         if self.tokenizer and not self.endpoint:
             raise ValueError("`tokenizer` goes with an `endpoint`; a `model` brings its own")
         return self
