@@ -6,6 +6,8 @@ import json
 import sys
 from pathlib import Path
 
+import orjson
+
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.questions import Question
 from newtongue.adapters.llm.teachers import open_teachers
@@ -22,12 +24,12 @@ def main() -> None:
     asked = (Question([{"role": "user", "content": f"Question {i}: tell me something."}], seed=i) for i in range(rows))
     got = 0
     sending = Sending(concurrency=concurrency, timeout_seconds=60)
-    with open(folder / "rows.jsonl", "w", encoding="utf-8") as out:
+    with open(folder / "rows.jsonl", "wb") as out:
         with open_teachers({"": teacher}, folder, "bench", sending=sending) as teachers:
             for question, reply in teachers.stream(asked):
                 if reply.state == "answered":
                     got += 1
-                    out.write(json.dumps([question.seed, reply.text], ensure_ascii=False) + "\n")
+                    out.write(orjson.dumps([question.seed, reply.text]) + b"\n")
         spent = Ledger(folder / "ledger.db").spent()
     print(json.dumps({"rows": got, "usd": spent / 1e6}))
 

@@ -9,7 +9,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -355,7 +354,7 @@ def test_questions_are_conserved_each_with_its_reason(tmp_path: Path) -> None:
     story = lambda body, attempt: "400" if body["seed"] == 3 else "answer"  # noqa: E731
     check = lambda text, value: Objection("too dull")  # noqa: E731
     with running(FaultyTeacher(story)) as server:
-        asked = [*questions(20), *(replace(one, check=check) for one in questions(22))]
+        asked = [*questions(20), *(one._replace(check=check) for one in questions(22))]
         with open_teachers({"": teacher(server)}, tmp_path, "s") as teachers:
             teachers.ask(asked)
             assert teachers.tally.counts() == {

@@ -13,10 +13,7 @@ import random
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Final
-from urllib.parse import urlsplit
-
-import aiohttp
+from typing import TYPE_CHECKING, Final
 
 from newtongue.adapters.llm.endpoints import Endpoint, read_secret
 from newtongue.adapters.llm.pace import Pace
@@ -31,7 +28,9 @@ from newtongue.adapters.llm.requests import (
 )
 from newtongue.adapters.llm.wires import WIRES, Wire
 from newtongue.core.errors import NewtongueError, ProviderError
-from newtongue.core.teacher import LOOPBACK
+
+if TYPE_CHECKING:
+    from newtongue.adapters.llm.sender import Sender
 
 LONGEST_WAIT_SECONDS: Final = 900.0
 """A provider that asks for a longer pause stops the run; it can be resumed later."""
@@ -41,8 +40,6 @@ STRIKES: Final = 3
 """Refusals of everything in a row, from an endpoint that has answered before, that end the run."""
 DEAD_AFTER: Final = 3
 """Times `max_attempts` failures in a row, nobody answered in between, that end the run."""
-IDLE_SECONDS: Final = 4.0
-"""Idle connections are closed after this time: before the five seconds after which common servers close theirs."""
 POLL_SECONDS: Final = 0.1
 """How often a request that another run has in flight is looked at again."""
 IN_FLIGHT_ELSEWHERE: Final = "in flight in another run"
@@ -63,23 +60,14 @@ class Lane:
         self._answers = self._strikes = self._failures = 0
         self._stopped = asyncio.Event()
         self._answered_before = purse.reader.has_answered(endpoint.name)
-        self._http = self._open()
+        self._sender: Sender | None = None
         self.problem: NewtongueError | None = None
         self.on_stop: Callable[[NewtongueError], None] = lambda error: None
 
-    def _open(self) -> aiohttp.ClientSession:
-        headers = {"Content-Type": "application/json", "User-Agent": "newtongue"}
-        return aiohttp.ClientSession(
-            headers=headers | self.wire.headers(self._secret),
-            timeout=aiohttp.ClientTimeout(total=self.endpoint.timeout_seconds),
-            connector=aiohttp.TCPConnector(limit=self.endpoint.concurrency, keepalive_timeout=IDLE_SECONDS),
-            trust_env=urlsplit(self.endpoint.url).hostname not in LOOPBACK,
-            auto_decompress=True,
-        )
-
     async def close(self) -> None:
         """Close the connections."""
-        await self._http.close()
+        if self._sender:
+            await self._sender.close()
 
     async def ask(self, key: str, body: Body) -> Reading:
         """Return the last word on one request: `answer`, `refused`, `retry` (attempts exhausted) or `stop`.
@@ -189,19 +177,20 @@ class Lane:
             await self._purse.done()
 
     async def _send(self, attempt: int, worst: int, body: Body) -> Reading:
+        from newtongue.adapters.llm.sender import LostError, NotConnectedError, Sender
+
+        self._sender = self._sender or Sender(self.endpoint, self.wire.headers(self._secret))
         url = f"{self.endpoint.url.rstrip('/')}{self.wire.path}"
         try:
-            async with self._http.post(url, data=self.wire.sent(body, self._secret), allow_redirects=False) as response:
-                raw = self._redact(await response.read())
-                reading = self.wire.read(response.status, raw, response.headers.get("Retry-After"))
-                status = response.status
-        except (aiohttp.ClientConnectorError, aiohttp.InvalidURL):
+            status, found, retry_after = await self._sender.post(url, self.wire.sent(body, self._secret))
+        except NotConnectedError:
             await self._purse.settle(attempt, 0, Response(0, note="cannot connect"))
             return Reading("retry", "cannot connect")
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            why = "timeout" if isinstance(error, TimeoutError) else "connection lost"
-            await self._purse.leave_unknown(attempt, why)
-            return Reading("retry", why)
+        except LostError as error:
+            await self._purse.leave_unknown(attempt, str(error))
+            return Reading("retry", str(error))
+        raw = self._redact(found)
+        reading = self.wire.read(status, raw, retry_after)
         cost, told = self._cost(reading, status, worst, body)
         final = {"complete": reading.verdict == "answer", "refused": reading.verdict == "refused"}
         await self._purse.settle(attempt, cost, Response(status, raw, note=reading.why, told=told, **final))

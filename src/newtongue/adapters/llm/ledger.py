@@ -38,7 +38,6 @@ import os
 import sqlite3
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,6 +54,8 @@ from newtongue.adapters.llm.records import (
     Busy,
     Response,
     Stranded,
+    packed,
+    unpacked,
 )
 from newtongue.core.budget import MICRO
 from newtongue.core.errors import BudgetExceeded, Corrupt, DataError
@@ -64,8 +65,6 @@ KEEP_CAP: Final = -1
 """Passed as cap: keep the cap the file already has."""
 BUSY_SECONDS: Final = 60.0
 """How long one process waits for another's transaction."""
-COMPRESSION: Final = 1
-"""Of raw answers; the fastest level, they are short."""
 KEYS_PER_QUERY: Final = 400
 """Keys looked up in one statement."""
 BATCH: Final = "batch/"
@@ -227,7 +226,7 @@ class Ledger:
             self._run(
                 "UPDATE attempt SET state = 'settled', micro_usd = ?, status = ?, complete = ?, body = ?, note = ?,"
                 " done_at = ?, told = ? WHERE id = ?",
-                *(micro_usd, response.status, final, zlib.compress(response.body, COMPRESSION)),
+                *(micro_usd, response.status, final, packed(response.body)),
                 *(response.note, time.time(), int(response.told), attempt),
             )
             self._add(stage, settled=micro_usd, reserved=-reserved)
@@ -256,14 +255,14 @@ class Ledger:
             some = keys[start : start + KEYS_PER_QUERY]
             rows = self._all(
                 "SELECT key, status, body, micro_usd, complete, note, place FROM attempt"
-                f" WHERE key IN ({','.join('?' * len(some))}) AND complete > 0 ORDER BY id DESC",
+                f" WHERE key IN ({','.join('?' * len(some))}) AND complete > 0 ORDER BY key, complete DESC, id",
                 *some,
             )
             for key, status, body, micro_usd, complete, note, place in rows:
                 if complete == COMPLETE:
-                    found[key] = Answer(key, status, zlib.decompress(body), micro_usd)
+                    found[key] = Answer(key, status, unpacked(body), micro_usd)
                 elif place == refused_by and key not in found:
-                    found[key] = Answer(key, status, zlib.decompress(body), micro_usd, note)
+                    found[key] = Answer(key, status, unpacked(body), micro_usd, note)
         return found
 
     def has_answered(self, place: str) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from newtongue.adapters.llm.choice import best
 from newtongue.adapters.llm.judging import judge_question, read_grade
@@ -29,7 +28,7 @@ class Panel:
         ranks = [[*reply.scores] if reply.state == "answered" else [-1.0] for reply in replies]
         winner = replies[best(ranks)]
         keys = tuple(key for reply in replies for key in reply.keys)
-        return replace(winner, keys=keys, micro_usd=sum(reply.micro_usd for reply in replies))
+        return winner._replace(keys=keys, micro_usd=sum(reply.micro_usd for reply in replies))
 
     async def _judged(self, question: Question, name: str) -> Reply:
         reply = await self._talk(question, name)
@@ -40,9 +39,8 @@ class Panel:
         asked = judge_question(question, reply.text)
         grades = await asyncio.gather(*(self._talk(asked, judge) for judge in judges))
         if any(grade.state == "pending" for grade in grades):
-            return replace(reply, state="pending", completion=None)
-        return replace(
-            reply,
+            return reply._replace(state="pending", completion=None)
+        return reply._replace(
             scores=tuple(read_grade(grade.text) for grade in grades),
             keys=(*reply.keys, *(key for grade in grades for key in grade.keys)),
         )

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from newtongue.adapters.llm.json_answer import read_json, violation
 from newtongue.adapters.llm.requests import FREE, Body, Completion, Price, Reading, request_key
@@ -58,8 +58,7 @@ class Passage:
     target: str
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One thing to ask.
 
     Attributes:
@@ -94,8 +93,7 @@ class Question:
     passage: Passage | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """The outcome of one question.
 
     Attributes:
@@ -146,12 +144,20 @@ class Voice:
     teacher: Teacher
     price: Price = FREE
     edition: Callable[[str], str] | None = None
+    _common: dict[str, Any] = field(init=False, repr=False, compare=False)
+    _service: str = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Note what all its requests have in common."""
+        protocol, model = self.teacher.protocol, self.teacher.model
+        object.__setattr__(self, "_common", {"model": model, "messages": [], **self.teacher.body()})
+        object.__setattr__(self, "_service", "" if protocol == "chat" else f"{protocol}/{model}")
 
     def body(self, question: Question) -> dict[str, Any]:
         """Return the first request for a question."""
-        if self.teacher.protocol != "chat":
+        if self._service:
             return self._service_body(question)
-        body = {"model": self.teacher.model, "messages": list(question.messages), **self.teacher.body()}
+        body = {**self._common, "messages": list(question.messages)}
         if question.seed is not None and "seed" not in self.teacher.request:
             body["seed"] = question.seed
         if question.max_tokens is not None:
@@ -164,9 +170,7 @@ class Voice:
 
     def key(self, question: Question, body: Body) -> str:
         """Return the key of a request to this teacher."""
-        teacher = self.teacher
-        service = "" if teacher.protocol == "chat" else f"{teacher.protocol}/{teacher.model}"
-        return request_key(body, teacher=self.name, sample=question.sample, service=service)
+        return request_key(body, teacher=self.name, sample=question.sample, service=self._service)
 
     def worst_case(self, body: Body) -> int:
         """Return the most a request can cost, micro-dollars."""
@@ -216,26 +220,34 @@ def converse(question: Question, voice: Voice) -> Generator[tuple[str, Body], Re
         return reply
 
 
+def at_once(question: Question, voice: Voice, key: str, body: Body, done: Completion) -> Reply | None:
+    """Return the reply `converse` would end with after a first answer that nobody has to look at, else None."""
+    watched = question.form is not None or question.check is not None
+    if watched or done.refusal or done.finish_reason in ("length", "content_filter"):
+        return None
+    return Reply(key, done, teacher=voice.name, keys=(key,), micro_usd=voice.price_of(body, done))
+
+
 def _examine(question: Question, reply: Reply) -> tuple[Reply, Objection | None]:
     """Return the reply as it stands, and what is wrong with it."""
     done = reply.completion
     assert done
     if done.refusal or done.finish_reason == "content_filter":
-        return replace(reply, state="rejected", why="refused by the model"), None
+        return reply._replace(state="rejected", why="refused by the model"), None
     cut_off = done.finish_reason == "length"
     if cut_off and question.on_length != "keep":
-        return replace(reply, state="rejected", why="answer cut off"), None
+        return reply._replace(state="rejected", why="answer cut off"), None
     objection, value = None, None
     if question.form is not None:
         parsed = read_json(done.text, cut_off=cut_off)
         value = parsed.value
         problem = parsed.problem or violation(value, question.form)
         objection = Objection(f"form: {problem}", prompt("form").format(problem=problem)) if problem else None
-        reply = replace(reply, value=value, flags=(*reply.flags, REPAIRED) if parsed.repaired else reply.flags)
+        reply = reply._replace(value=value, flags=(*reply.flags, REPAIRED) if parsed.repaired else reply.flags)
     if objection is None and question.check:
         objection = question.check(done.text, value)
     if objection:
-        return replace(reply, state="rejected", why=objection.reason), objection
+        return reply._replace(state="rejected", why=objection.reason), objection
     return reply, None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping, Sequence
 
 from newtongue.adapters.llm.lane import remembered
 from newtongue.adapters.llm.ledger import Ledger
-from newtongue.adapters.llm.questions import Question, Reply, Voice, converse
+from newtongue.adapters.llm.questions import Question, Reply, Voice, at_once, converse
 from newtongue.adapters.llm.records import Answer
 from newtongue.adapters.llm.requests import Body, Reading
 from newtongue.adapters.llm.wires import WIRES, Wire
@@ -33,18 +33,24 @@ def recall(
     known: dict[int, Reply] = {}
     for name in {route[0] for route in routes if len(route) == 1}:
         voice, wire = voices[name], WIRES[voices[name].teacher.protocol]
-        talks = {n: converse(q, voice) for (n, q), route in zip(chunk, routes, strict=True) if route == (name,)}
-        keys = {number: next(talk)[0] for number, talk in talks.items()}
-        found = ledger.answers(list(keys.values()), places[name])
-        for number, talk in talks.items():
-            reply = _replay(talk, keys[number], found, ledger, wire)
+        own = [(n, q, voice.body(q)) for (n, q), route in zip(chunk, routes, strict=True) if route == (name,)]
+        keys = [voice.key(question, body) for _, question, body in own]
+        found = ledger.answers(keys, places[name])
+        for (number, question, body), key in zip(own, keys, strict=True):
+            answer = found.get(key)
+            if answer is None:
+                continue
+            done = None if answer.refusal else wire.completion(answer.body)
+            reply = at_once(question, voice, key, body, done) if done else None
+            reply = reply or _replay(converse(question, voice), found, ledger, wire)
             if reply is not None:
                 known[number] = reply
     return known
 
 
-def _replay(talk: Talk, key: str, found: Mapping[str, Answer], ledger: Ledger, wire: Wire) -> Reply | None:
+def _replay(talk: Talk, found: Mapping[str, Answer], ledger: Ledger, wire: Wire) -> Reply | None:
     """Drive a conversation from the ledger; None when it lacks an answer."""
+    key, _ = next(talk)
     while True:
         answer = found.get(key) or ledger.answer(key)
         if answer is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 EDITION: Final = 2
 """Of the tables; an older file is brought up to it when it is opened."""
@@ -36,6 +37,12 @@ ADDED: Final = {
     "told": "ALTER TABLE attempt ADD COLUMN told INTEGER NOT NULL DEFAULT 1",
 }
 """Columns of `attempt` that came with edition 2: who was asked, and whether the provider told the usage."""
+COMPRESSION: Final = 1
+"""Of raw answers: the fastest level."""
+SHORT: Final = 1024
+"""Raw answers of fewer bytes are kept as they are: packing would save little and cost more than all else of reading."""
+PACKED: Final = b"x"
+"""How a packed answer begins."""
 OPEN: Final = 0
 COMPLETE: Final = 1
 REFUSED: Final = 2
@@ -63,8 +70,7 @@ class Response:
     told: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The last word on a request: a complete answer that has been paid for, or a refusal.
 
     Attributes:
@@ -112,3 +118,18 @@ class Stranded:
     key: str
     micro_usd: int
     why: str
+
+
+def packed(raw: bytes) -> bytes:
+    """Return a raw answer as it is kept."""
+    return raw if len(raw) < SHORT and not raw.startswith(PACKED) else zlib.compress(raw, COMPRESSION)
+
+
+def unpacked(kept: bytes) -> bytes:
+    """Return the raw answer.
+
+    Example:
+        >>> [unpacked(packed(raw)) == raw for raw in (b"", b"{}", b"x", b"y" * 5000)]
+        [True, True, True, True]
+    """
+    return zlib.decompress(kept) if kept.startswith(PACKED) else kept

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -72,7 +72,7 @@ class Price:
             >>> Price(0.15, 0.6).of(10, 2)
             3
         """
-        return math.ceil(round(input_tokens * self.input + output_tokens * self.output, 6))
+        return _rounded_up(input_tokens * self.input + output_tokens * self.output)
 
     def of_characters(self, characters: int) -> int:
         """Return the price of translating so many characters in micro-dollars, rounded up.
@@ -81,7 +81,7 @@ class Price:
             >>> Price(character=20.0).of_characters(3)
             60
         """
-        return math.ceil(round(characters * self.character, 6))
+        return _rounded_up(characters * self.character)
 
     def worst_case(self, body: Body) -> int:
         """Return the most a request can cost: every byte of its messages or prompt a token, and the longest answers."""
@@ -99,8 +99,12 @@ class Price:
 FREE: Final = Price()
 
 
-@dataclass(frozen=True, slots=True)
-class Completion:
+def _rounded_up(micro_usd: float) -> int:
+    """Return whole micro-dollars; what floating point adds to a whole number is no money."""
+    return math.ceil(micro_usd - 5e-7)
+
+
+class Completion(NamedTuple):
     """The useful part of an answer.
 
     Attributes:
@@ -217,8 +221,9 @@ def read_completion(raw: bytes) -> Completion | None:
         choice = reply["choices"][0]
         usage = reply.get("usage") or {}
         message = choice["message"] if "message" in choice else {"content": choice["text"]}
+        text = message.get("content") or ""
         return Completion(
-            text=THINKING.sub("", message.get("content") or "", count=1),
+            text=THINKING.sub("", text, count=1) if "<think" in text else text,
             finish_reason=str(choice.get("finish_reason") or ""),
             model=str(reply.get("model") or ""),
             input_tokens=_count(usage.get("prompt_tokens")),
@@ -277,4 +282,4 @@ def retry_after_seconds(value: str | None, now: float) -> float | None:
 
 
 def _count(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if type(value) is int and value >= 0 else None

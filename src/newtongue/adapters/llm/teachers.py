@@ -134,19 +134,19 @@ class Teachers:
                 self._router.learn(item[0], item[1], reply, reply.state == "answered" and good(item[1], reply))
                 ready[item[0]] = (item[1], reply)
             while self._turn in ready:
-                done = ready.pop(self._turn)
+                question, reply = ready.pop(self._turn)
                 self._turn += 1
-                yield from self._counted(done)
+                self.tally.take(question.id, reply)
+                if reply.state != "pending":
+                    yield question, reply
         for number in sorted(ready):
-            yield from self._counted(ready[number])
+            question, reply = ready[number]
+            self.tally.take(question.id, reply)
+            if reply.state != "pending":
+                yield question, reply
         self.tally.close()
         if self._pool.problem:
             raise self._pool.problem
-
-    def _counted(self, done: tuple[Question, Reply]) -> Iterator[tuple[Question, Reply]]:
-        self.tally.take(done[0].id, done[1])
-        if done[1].state != "pending":
-            yield done
 
     def cost_of(self, keys: Iterable[str]) -> int:
         """Return what all attempts at these requests cost together, each request once, in micro-dollars."""
