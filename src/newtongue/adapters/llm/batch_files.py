@@ -17,7 +17,8 @@ from typing import Any, Final
 
 import orjson
 
-from newtongue.adapters.llm.ledger import BATCH, Ledger
+from newtongue.adapters.llm.holders import BATCH
+from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.records import Response
 from newtongue.adapters.llm.requests import Body, Price, Reading, read_response
 from newtongue.core.errors import BudgetExceeded

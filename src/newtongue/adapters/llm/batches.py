@@ -13,7 +13,8 @@ import orjson
 
 from newtongue.adapters.llm.batch_files import LINES_PER_FILE, Collected, read_batch, write_batch
 from newtongue.adapters.llm.endpoints import Endpoint, read_secret
-from newtongue.adapters.llm.ledger import BATCH, Ledger
+from newtongue.adapters.llm.holders import BATCH
+from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.requests import Body, Price
 from newtongue.core.errors import ProviderError
 from newtongue.core.secrets import redact

@@ -35,21 +35,17 @@ from __future__ import annotations
 
 import itertools
 import os
-import sqlite3
-import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from newtongue.adapters.llm.holders import holder_of, lives
+from newtongue.adapters.llm.ledger_file import LedgerFile
 from newtongue.adapters.llm.records import (
-    ADDED,
     COMPLETE,
-    EDITION,
     OPEN,
     REFUSED,
-    SCHEMA,
     Answer,
     Busy,
     Response,
@@ -58,21 +54,16 @@ from newtongue.adapters.llm.records import (
     unpacked,
 )
 from newtongue.core.budget import MICRO
-from newtongue.core.errors import BudgetExceeded, Corrupt, DataError
-from newtongue.core.process import is_alive, started
+from newtongue.core.errors import BudgetExceeded
 
 KEEP_CAP: Final = -1
 """Passed as cap: keep the cap the file already has."""
-BUSY_SECONDS: Final = 60.0
-"""How long one process waits for another's transaction."""
 KEYS_PER_QUERY: Final = 400
 """Keys looked up in one statement."""
-BATCH: Final = "batch/"
-"""How the holder of attempts in a batch file begins: they are open until its results are read, whoever lives."""
 _handles = itertools.count()
 
 
-class Ledger:
+class Ledger(LedgerFile):
     """The money book behind one file; see the module's docstring for the rules and the uses."""
 
     def __init__(self, path: Path, cap_micro_usd: int | None = KEEP_CAP, holder: str = "") -> None:
@@ -87,42 +78,11 @@ class Ledger:
         Raises:
             Corrupt: The file is not a ledger.
         """
-        self.path = path
-        self._lock = threading.RLock()
-        self._depth = 0
-        self._holder = holder or f"{_holder(os.getpid())}:{next(_handles)}"
-        try:
-            self._db = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._bring_up_to_date()
-        except sqlite3.DatabaseError as error:
-            raise Corrupt(
-                f"this is not a usable ledger ({error})", place=str(path), fix="restore it from a copy"
-            ) from None
+        super().__init__(path)
+        self._holder = holder or f"{holder_of(os.getpid())}:{next(_handles)}"
         if cap_micro_usd != KEEP_CAP:
             with self.writing():
                 self._run("INSERT OR REPLACE INTO meta VALUES ('cap_micro_usd', ?)", cap_micro_usd)
-
-    @contextmanager
-    def writing(self) -> Iterator[Callable[..., Any]]:
-        """Make the calls inside one durable transaction; one that fails undoes itself and leaves the others alone.
-
-        Gives a function that runs a statement with its values, for tables that are not about money.
-        """
-        with self._lock:
-            point = f"call_{self._depth}"
-            self._run(f"SAVEPOINT {point}" if self._depth else "BEGIN IMMEDIATE")
-            self._depth += 1
-            try:
-                yield self._run
-                self._run(f"RELEASE {point}" if self._depth > 1 else "COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute(f"ROLLBACK TO {point}" if self._depth > 1 else "ROLLBACK")
-                raise
-            finally:
-                self._depth -= 1
 
     def cap(self) -> int | None:
         """Return the cap in micro-dollars, or None when nothing may cost anything."""
@@ -175,7 +135,7 @@ class Ledger:
             if any(complete == COMPLETE for _, complete, _, _ in rows):
                 return self.answers([key])[key]
             for state, _, holder, since in rows:
-                if state == "open" and holder != self._holder and _is_alive(holder):
+                if state == "open" and holder != self._holder and lives(holder):
                     return Busy(key, since)
             return self._insert(stage, key, micro_usd, place, len(rows) + 1)
 
@@ -281,7 +241,7 @@ class Ledger:
     def others_in_flight(self) -> bool:
         """Return whether other runs that live have money reserved that may come back."""
         rows = self._all("SELECT DISTINCT holder FROM attempt WHERE state = 'open' AND reserved > 0")
-        return any(holder != self._holder and _is_alive(holder) for (holder,) in rows)
+        return any(holder != self._holder and lives(holder) for (holder,) in rows)
 
     def attempts(self, key: str) -> int:
         """Return how often a request has been sent, in all processes."""
@@ -301,7 +261,7 @@ class Ledger:
         return [
             Stranded(id_, stage, key, reserved, note if state == "unknown" else "process ended")
             for id_, stage, key, reserved, state, note, holder in rows
-            if state == "unknown" or not _is_alive(holder)
+            if state == "unknown" or not lives(holder)
         ]
 
     def reconcile(self, attempt: int, micro_usd: int) -> None:
@@ -315,24 +275,6 @@ class Ledger:
                 attempt,
             )
             self._add(stage, settled=micro_usd, reserved=-reserved)
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
-
-    def _bring_up_to_date(self) -> None:
-        (edition,) = self._db.execute("PRAGMA user_version").fetchone()
-        if edition >= EDITION:
-            return
-        with self.writing():
-            for statement in SCHEMA.split(";\n"):
-                self._run(statement)
-            columns = {row[1] for row in self._all("PRAGMA table_info(attempt)")}
-            for name, change in ADDED.items():
-                if name not in columns:
-                    self._run(change)
-            self._run(f"PRAGMA user_version = {EDITION}")
 
     def _require_room(self, micro_usd: int) -> None:
         if micro_usd == 0:
@@ -362,37 +304,3 @@ class Ledger:
             " settled = settled + excluded.settled, reserved = reserved + excluded.reserved",
             *(stage, settled, reserved),
         )
-
-    def _run(self, sql: str, *values: Any) -> sqlite3.Cursor:
-        try:
-            return self._db.execute(sql, values)
-        except sqlite3.OperationalError as error:
-            raise DataError(
-                f"the ledger cannot be written or read: {error}",
-                place=str(self.path),
-                fix="free some disk space or check the folder's rights, then run again; what was paid is kept",
-            ) from None
-
-    def query(self, sql: str, *values: Any) -> list[Any]:
-        """Return the rows of a reading statement."""
-        return self._all(sql, *values)
-
-    def _one(self, sql: str, *values: Any) -> Any:
-        with self._lock:
-            return self._run(sql, *values).fetchone()
-
-    def _all(self, sql: str, *values: Any) -> list[Any]:
-        with self._lock:
-            return self._run(sql, *values).fetchall()
-
-
-def _holder(pid: int) -> str:
-    """Return a name for a process that is not reused when its number is."""
-    return f"{pid}:{started(pid)}"
-
-
-def _is_alive(holder: str) -> bool:
-    if holder.startswith(BATCH):
-        return True
-    pid, _, since = holder.partition(":")
-    return is_alive(int(pid), since.partition(":")[0])
