@@ -81,7 +81,8 @@ def choose(config: SelectConfig, material: Material, progress: Callable[[int], N
     Source: Barbosa et al. 2015 (arXiv 1502.02606): with shards drawn by chance, the better of the last choice and the
         best shard's is within (1 - 1/e) / 2 of the optimum in expectation where the value is monotone and submodular
         (`facility_location`, `new_token_coverage`, no quotas, one round); Malkomes et al. 2015: within 4 times the
-        best radius for `k_center`. `random`, `length` and `topk` choose what they choose in one piece.
+        best radius for `k_center`. `random`, `length` and `topk` choose what they choose in one piece (quotas in one
+        division at most).
     """
     numbers = Numbers.of(config, material.pool, material.keep, material.protected)
     left, first, candidates, clusters = np.arange(len(material.pool)), 0, list[list[int]](), None
