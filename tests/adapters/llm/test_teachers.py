@@ -261,6 +261,20 @@ def test_routing_learns_the_most_good_rows_per_dollar_and_replays_exactly(store:
 EARLIER: dict[str, list[str]] = {}
 
 
+def test_what_was_learnt_in_one_round_counts_in_the_next(store: Path) -> None:
+    """A stage asks in rounds, each a stream of its own and few of them a whole number of windows."""
+    write = lambda body: "bad" if body["model"] == "weak" else "good"  # noqa: E731
+    routing, asked = Routing(mode="learned", window=8, explore_fraction=0.0), list(questions(120, task="qa"))
+    with running(FaultyTeacher(write=write)) as server:
+        team = {name: one for name, one in team_of(server).items() if name != "dear"}
+        with open_teachers(team, store, "s", routing=routing) as teachers:
+            rounds = [
+                [reply.teacher for _, reply in teachers.stream(asked[at : at + 12], lambda _, r: r.text == "good")]
+                for at in range(0, 120, 12)
+            ]
+    assert Counter(name for names in rounds[5:] for name in names)["weak"] <= 12
+
+
 def test_a_decision_stands_when_a_price_changes(store: Path) -> None:
     routing = Routing(mode="learned", window=4, explore_fraction=0.0)
     with running(FaultyTeacher()) as server:
