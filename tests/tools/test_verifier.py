@@ -9,6 +9,7 @@ from random import Random
 
 import numpy as np
 import pytest
+from stages.test_wrong_language import declaration, inject
 from typer.testing import CliRunner
 
 from newtongue.adapters.identification import identify
@@ -142,3 +143,15 @@ def test_json_says_how_good_it_is(own_cards: Path, tmp_path: Path) -> None:
     facts = json.loads(done.stdout)["card"]["verifier"]
     assert facts["accepted"] >= 0.9
     assert facts["rejected"]["changed letters 1"] >= 0.9
+
+
+def test_rows_in_a_neighbouring_language_do_not_pass_the_stage(
+    own_cards: Path, tmp_path: Path, shared_data: Path
+) -> None:
+    _, held_out, foreign = made(tmp_path, shared_data, "ace")
+    right = [*declaration(shared_data, "ace"), *(" ".join(text.split()) for text in held_out)]
+    wrong = [" ".join(text.split()) for texts in foreign.values() for text in texts]
+    given, exported, counts = inject(tmp_path, "ace_Latn", right, wrong)
+    assert not exported & set(wrong)
+    assert counts["rejected: answer: language"] > 20
+    assert len(given - exported) <= 0.03 * len(given)
