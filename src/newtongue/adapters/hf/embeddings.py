@@ -171,6 +171,7 @@ def grow_checkpoint(
     _checked = plan.old_of
 
     def change(salt: int) -> Made:
+        """Return one vocabulary matrix with its new rows made."""
         tensor = tensors[salt]
         maker = makers[0] if tensor is checkpoint.input else makers[1]
         spread: Spread | None = maker.spread
