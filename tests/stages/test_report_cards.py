@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,24 @@ def test_a_model_card_has_what_the_hub_reads(facts: dict[str, Any]) -> None:
     assert result["metrics"][0]["type"] == "bits_per_byte" and result["metrics"][0]["value"] < 2
     for text in ("## Verdicts", "retention: **Kept**", "| english (English) | bits per byte |", "no safety test"):
         assert text in card
+
+
+@pytest.mark.parametrize(
+    ("place", "shown", "on_the_hub"),
+    [
+        ("meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B", True),
+        ("asset:nano-en", "nano-en", False),
+        ("/home/someone/models/mine/", "mine", False),
+    ],
+)
+def test_the_base_is_named_and_no_folder_of_this_machine(
+    material: Material, place: str, shown: str, on_the_hub: bool
+) -> None:
+    before = replace(material.before, manifest={**material.before.manifest, "inputs": {"model": {"name": place}}})
+    config = ReportConfig(before="$before", after="$after", bootstrap_draws=200)
+    card = model_card(build_facts(config, replace(material, before=before)), "apache-2.0")
+    assert front(card).get("base_model") == (shown if on_the_hub else None)
+    assert f"{shown}, taught Urdu, with English kept, by newtongue." in card and "/home" not in card
 
 
 def test_a_data_card_counts_rows_and_names_every_licence(facts: dict[str, Any]) -> None:

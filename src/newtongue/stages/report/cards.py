@@ -23,9 +23,11 @@ KNOWN_LICENCES = frozenset(["apache-2.0", "mit", "odc-by", "unknown", *CREATIVE_
 def model_card(facts: Facts, license_name: str) -> str:
     """Return the card of the final model: what it is, what was measured, with intervals and verdicts."""
     languages = [tag for side in ("target", "keep") for tag in facts["languages"][side]]
+    base = facts["evals"].get("before", {}).get("model", "")
     head: dict[str, Any] = {
         "language": codes(languages),
         **_licence([license_name]),
+        **({"base_model": base} if "/" in base else {}),
         "library_name": "transformers",
         "pipeline_tag": "text-generation",
         "tags": ["newtongue", "continued-pretraining"],
@@ -36,7 +38,7 @@ def model_card(facts: Facts, license_name: str) -> str:
     parts = [
         _front(head),
         f"# {cell(facts['title'])}",
-        f"A language model taught {taught or 'nothing'}, with {kept or 'no other language'} kept. Made by newtongue.",
+        f"{cell(base) or 'A model'}, taught {taught or 'nothing'}, with {kept or 'no other language'} kept, by newtongue.",
         "## Verdicts",
         verdict_lines(facts),
         gate_table(facts),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from newtongue.adapters.languages import load_card
+from newtongue.core.config import Ref
 from newtongue.methods import gate
 from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS
 from newtongue.methods.comparison import Drawing, compare, compare_set
@@ -168,6 +170,9 @@ def prompt_formats(material: Material) -> list[str]:
 
 def _identity(manifest: Facts) -> Facts:
     names = {k: manifest.get(k, "") for k in ("fingerprint", "digest")}
+    model = Ref(((manifest.get("inputs") or {}).get("model") or {}).get("name", ""))
+    if model and not model.stage:  # A place on this machine is told by its last part.
+        names["model"] = str(model) if model.is_hub_id else re.split("[:/]", model.rstrip("/"))[-1]
     seed = (manifest.get("settings") or {}).get("seed")
     return names if seed is None else {**names, "seed": seed}
 
