@@ -61,7 +61,7 @@ def test_a_model_card_has_what_the_hub_reads(facts: dict[str, Any]) -> None:
     [
         ("meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B", True),
         ("asset:nano-en", "nano-en", False),
-        ("/home/someone/models/mine/", "mine", False),
+        ("/srv/models/mine/", "mine", False),
     ],
 )
 def test_the_base_is_named_and_no_folder_of_this_machine(
@@ -71,7 +71,7 @@ def test_the_base_is_named_and_no_folder_of_this_machine(
     config = ReportConfig(before="$before", after="$after", bootstrap_draws=200)
     card = model_card(build_facts(config, replace(material, before=before)), "apache-2.0")
     assert front(card).get("base_model") == (shown if on_the_hub else None)
-    assert f"{shown}, taught Urdu, with English kept, by newtongue." in card and "/home" not in card
+    assert f"{shown}, taught Urdu, with English kept, by newtongue." in card and "/srv" not in card
 
 
 def test_a_data_card_counts_rows_and_names_every_licence(facts: dict[str, Any]) -> None:

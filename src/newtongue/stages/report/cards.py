@@ -38,7 +38,7 @@ def model_card(facts: Facts, license_name: str) -> str:
     parts = [
         _front(head),
         f"# {cell(facts['title'])}",
-        f"{cell(base) or 'A model'}, taught {taught or 'nothing'}, with {kept or 'no other language'} kept, by newtongue.",
+        f"{cell(base) or 'A model'}, taught {taught or 'nothing'}, with {kept or 'nothing'} kept, by newtongue.",
         "## Verdicts",
         verdict_lines(facts),
         gate_table(facts),
