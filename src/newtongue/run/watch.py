@@ -175,7 +175,7 @@ def _environment() -> dict[str, str]:
     busy processes train 1,800 tokens a second instead of 780, and as fast as ever (8,300) on a quiet machine.
 
     MKL shares a product out among threads by which is free, and the last bits follow; `MKL_CBWR=AUTO` has it share
-    the same way every time. Without it one of fifteen evaluations on a busy machine differed in its seventh digit (`docs/log.md`).
+    the same way every time. Without it one of fifteen evaluations on a busy machine differed in its seventh digit.
     """
     fixed = {
         "HF_HUB_OFFLINE": "1",
