@@ -51,7 +51,11 @@ def rows_of(name: str, found: Facts) -> Iterator[tuple[str, str, str, str]]:
         for label, control in controls.items():
             yield f"{name}, control: {label}", "", interval(control["bits_per_byte"], "{:.3f}"), ""
         if found["role"] == "target" and found["kind"] == "text":
-            yield f"{name}, tokens per word", *(number(side.get("fertility")) for side in (before, after)), ""
+            yield (
+                f"{name}, tokens per word",
+                *(interval(side.get("fertility"), "{:.2f}") for side in (before, after)),
+                "",
+            )
     for key, label in SHARES.items():
         if after.get(key):
             yield f"{name}: {label}", *(interval(side.get(key), "{:.0%}") for side in (before, after)), ""
@@ -63,11 +67,6 @@ def interval(found: Facts | None, form: str) -> str:
         return ""
     value, low, high = (form.format(found[key]) for key in ("value", "low", "high"))
     return f"{value} [{low}, {high}]"
-
-
-def number(value: float | None) -> str:
-    """Return a plain figure."""
-    return "" if value is None else f"{value:.2f}"
 
 
 if __name__ == "__main__":

@@ -23,8 +23,8 @@ FACTS: dict[str, Any] = {
             "kind": "text",
             "role": "target",
             "scores": {
-                "before": {"bits_per_byte": value(9, 8.9, 9.1), "fertility": 8.4},
-                "after": {"bits_per_byte": value(1.5, 1.45, 1.56), "fertility": 2.0},
+                "before": {"bits_per_byte": value(9, 8.9, 9.1), "fertility": value(8.4, 8.3, 8.5)},
+                "after": {"bits_per_byte": value(1.5, 1.45, 1.56), "fertility": value(2, 1.9, 2.1)},
             },
             "change": {"relative_change": value(-0.83, -0.84, -0.82)},
             "controls": {"counting": {"bits_per_byte": value(1.9, 1.8, 2.0)}},
@@ -46,7 +46,7 @@ TABLE = """
 |---|---:|---:|---:|
 | urdu, bits per byte | 9.000 [8.900, 9.100] | 1.500 [1.450, 1.560] | -83.0% [-84.0%, -82.0%] |
 | urdu, control: counting |  | 1.900 [1.800, 2.000] |  |
-| urdu, tokens per word | 8.40 | 2.00 |  |
+| urdu, tokens per word | 8.40 [8.30, 8.50] | 2.00 [1.90, 2.10] |  |
 | answers: answers that end by themselves | 0% [0%, 10%] | 100% [90%, 100%] |  |
 
 Made by `newtongue run demo-books` in 2.5 minutes for $0.00; 95% intervals.

@@ -41,8 +41,9 @@ def test_figures_are_sums_over_sums() -> None:
         {"set": "t", "kind": "text", "item": "b", "group": "b", "bytes": 30, "bits": 20.0, "tokens": 6, "words": 4},
     ]
     found = summarise(tables(rows)["t"], **SETTINGS)
-    assert found["bits_per_byte"]["value"] == 1.0 and found["fertility"] == 2.0
+    assert found["bits_per_byte"]["value"] == 1.0 and found["fertility"]["value"] == 2.0
     assert found["bits_per_byte"]["low"] < 1.0 < found["bits_per_byte"]["high"]
+    assert (found["fertility"]["low"], found["fertility"]["high"], found["fertility"]["n"]) == (1.5, 3.0, 2)
 
 
 def test_a_model_compared_with_itself_has_not_changed() -> None:

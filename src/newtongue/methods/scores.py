@@ -146,7 +146,7 @@ def _density(table: SetTable, settings: Mapping[str, Any]) -> dict[str, Any]:
         found = interval(table.sums("bits", "characters"), first_over_second, **settings)
         facts = {"characters": table.total("characters"), "bits_per_character": as_facts(found)}
     if table.kind != "control" and table.total("words"):
-        facts["fertility"] = round(table.total("tokens") / table.total("words"), 4)
+        facts["fertility"] = as_facts(interval(table.sums("tokens", "words"), first_over_second, **settings))
         facts["tokens_per_byte"] = round(table.total("tokens") / table.total("bytes"), 4)
     return facts | {f"{name}_tokens": table.total(name) for name in ("shortened", "spanning")}
 

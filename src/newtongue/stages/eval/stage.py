@@ -139,7 +139,7 @@ def _settings(config: EvalConfig) -> dict[str, Any]:
 
 def _outcome(sets: dict[str, dict[str, Any]], model: dict[str, Any]) -> Outcome:
     metrics = {f"{n}_bits_per_byte": s["bits_per_byte"]["value"] for n, s in sets.items() if "bits_per_byte" in s}
-    metrics |= {f"{n}_fertility": s["fertility"] for n, s in sets.items() if "fertility" in s}
+    metrics |= {f"{n}_fertility": s["fertility"]["value"] for n, s in sets.items() if "fertility" in s}
     shares = ("faithful_fraction", "stopped_fraction", "correct_fraction")
     metrics |= {f"{n}_{k}": s[k]["value"] for n, s in sets.items() for k in (*shares, "saving") if s.get(k)}
     return Outcome(

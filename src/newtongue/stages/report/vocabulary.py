@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from newtongue.stages.report import markup
-from newtongue.stages.report.markup import escape, number
+from newtongue.stages.report.markup import escape, number, with_interval
 
 Facts = Mapping[str, Any]
 
@@ -54,8 +54,8 @@ def _fertility(facts: Facts) -> str:
     for name, found in sets.items():
         values = [found["scores"].get(side, {}).get("fertility") for side in ("before", "after")]
         if all(values):
-            fewer, words = f"{number(values[0] / values[1], 2)} ×", number(found["scores"]["after"].get("words"))
-            rows.append([escape(name), *(number(v, 2) for v in values), fewer, words])
+            times, words = values[0]["value"] / values[1]["value"], number(found["scores"]["after"].get("words"))
+            rows.append([escape(name), *(with_interval(v, number, 2) for v in values), f"{number(times, 2)} ×", words])
     if not rows:
         return ""
     head = ["Held-out set", "Base model", "Final model", "Fewer by", "Words"]
