@@ -67,6 +67,7 @@ def verified(verifier: Verifier, tag: str, identify: Identify) -> Identify:
     """
 
     def ask(text: str) -> list[tuple[str, float]]:
+        """Return the one language the text is taken for, with how sure that is, in [0, 1]."""
         sure = verifier.probability(text)
         if sure < CERTAIN:
             code, probability = identify(text)[0]

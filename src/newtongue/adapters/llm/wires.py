@@ -9,7 +9,7 @@ Source: OpenAI's chat completions; the API pages of LibreTranslate 1.6 and DeepL
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Final
 
@@ -150,6 +150,7 @@ def _service_reading(
     completion: Callable[[bytes], Completion | None],
 ) -> Callable[[int, bytes, str | None], Reading]:
     def read(status: int, raw: bytes, retry_after: str | None) -> Reading:
+        """Say what an answer of a translation service means for its request."""
         detail = beginning(raw)
         if status == 200 and not looks_like_html(raw):
             done = completion(raw)
@@ -169,25 +170,23 @@ def _service_worst(price: Price, body: Body) -> int:
     return price.of_characters(source_characters(body))
 
 
+CHAT: Final = Wire(
+    path="/chat/completions",
+    sent=lambda body, secret: orjson.dumps(dict(body)),
+    headers=lambda secret: {"Authorization": f"Bearer {secret}"} if secret else {},
+    read=read_response,
+    completion=read_completion,
+    worst_case=lambda price, body: price.worst_case(body),
+    charge=_chat_charge,
+    expected="an OpenAI-compatible endpoint: the base url up to /v1, a model it serves, a valid key",
+)
+
 WIRES: Final[Mapping[str, Wire]] = {
-    "chat": Wire(
-        path="/chat/completions",
-        sent=lambda body, secret: orjson.dumps(dict(body)),
-        headers=lambda secret: {"Authorization": f"Bearer {secret}"} if secret else {},
-        read=read_response,
-        completion=read_completion,
-        worst_case=lambda price, body: price.worst_case(body),
-        charge=_chat_charge,
-        expected="an OpenAI-compatible endpoint: the base url up to /v1, a model it serves, a valid key",
-    ),
-    "echo": Wire(
+    "chat": CHAT,
+    "echo": replace(
+        CHAT,
         path="/completions",
-        sent=lambda body, secret: orjson.dumps(dict(body)),
-        headers=lambda secret: {"Authorization": f"Bearer {secret}"} if secret else {},
         read=read_echoed,
-        completion=read_completion,
-        worst_case=lambda price, body: price.worst_case(body),
-        charge=_chat_charge,
         expected="a server whose /completions takes `echo` and `logprobs`: the base url up to /v1, a model it serves",
     ),
     "libretranslate": Wire(

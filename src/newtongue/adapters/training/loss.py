@@ -79,6 +79,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def forward(
         ctx: Any, hidden: Tensor, weight: Tensor, labels: Tensor, scale: Tensor, chunk_tokens: int
     ) -> tuple[Tensor, Tensor]:
+        """Return the scaled sum of losses and each loss (N,), of states (N, D) under rows (V, D) and labels (N,)."""
         dtype = torch.get_autocast_dtype(hidden.device.type) if torch.is_autocast_enabled(hidden.device.type) else None
         matrix = weight.to(dtype) if dtype else weight
         inputs = hidden.to(matrix.dtype)
@@ -100,6 +101,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor, _grad_nll: Tensor) -> tuple[Tensor | None, ...]:
+        """Scale the gradients that were made on the way forward."""
         grad_hidden, grad_weight = ctx.saved_tensors
         return grad_hidden * grad_loss, None if grad_weight is None else grad_weight * grad_loss, None, None, None
 

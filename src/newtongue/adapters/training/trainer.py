@@ -263,6 +263,7 @@ class _Clock(TrainerCallback):
         self._saved = self._told = time.monotonic()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Tell the progress, and ask for a checkpoint when it is time."""
         now = time.monotonic()
         if now - self._told >= 1.0 or state.global_step == self._plan.steps:
             self._told = now
@@ -272,5 +273,6 @@ class _Clock(TrainerCallback):
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Count the time to the next checkpoint from now."""
         self._saved = time.monotonic()
         control.should_save = False
