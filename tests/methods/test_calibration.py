@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from newtongue.methods.alignment import nearest_both_ways, similarities, spoiled_alone
 from newtongue.methods.bootstrap import difference_of_ratios, interval, relative_change
 from newtongue.methods.gate import at_most, signed_loss
 from newtongue.methods.paired_tests import paired_p
+from newtongue.methods.scores import layers
 
 TRIALS = 2000
 
@@ -36,6 +38,29 @@ def test_intervals_of_paired_accuracy_cover_93_to_97_per_cent(items: int, per_gr
         found = interval(columns_of(before, after, per_group), difference_of_ratios, draws=400, seed=trial)
         hits += found.low <= -0.05 <= found.high
     assert 0.93 <= hits / TRIALS <= 0.97
+
+
+def test_intervals_of_every_layer_cover_93_to_97_per_cent() -> None:
+    """Layers of translated sentences near and far from each other; truth is the mean over all sets."""
+    found = [aligned(trial, 100) for trial in range(TRIALS)]
+    truth = np.mean([[part.mean(axis=0) for part in one[:2]] for one in found], axis=0)
+    hits = np.zeros((2, 2))
+    for trial, columns in enumerate(found):
+        for layer, figures in enumerate(layers(*columns, draws=400, seed=trial)):
+            for kind, name in enumerate(("mexa", "similarity")):
+                hits[kind, layer] += figures[name]["low"] <= truth[kind, layer] <= figures[name]["high"]
+    assert (hits / TRIALS >= 0.93).all() and (hits / TRIALS <= 0.97).all(), hits / TRIALS
+
+
+def aligned(seed: int, sentences: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Per sentence and layer, whether it is nearest to its translation, how near, and what it spoils."""
+    generator, found = np.random.default_rng(seed), []
+    for noise in (0.6, 1.0):
+        meaning = generator.normal(size=(sentences, 16))
+        matrix = similarities(*(meaning + noise * generator.normal(size=(2, sentences, 16))))
+        found.append((nearest_both_ways(matrix), np.diagonal(matrix), spoiled_alone(matrix)))
+    right, near, spoils = (np.column_stack(part).astype(float) for part in zip(*found, strict=True))
+    return right, near, spoils
 
 
 @pytest.mark.parametrize(("items", "per_group"), [(100, 1), (500, 1), (500, 5)])

@@ -7,7 +7,15 @@ import time
 import numpy as np
 import pytest
 
-from newtongue.methods.alignment import language_ranker, mexa, position_weighted, similarities
+from newtongue.methods.alignment import (
+    language_ranker,
+    mexa,
+    nearest_both_ways,
+    position_weighted,
+    sentence_shares,
+    similarities,
+    spoiled_alone,
+)
 from newtongue.methods.consistency import agreement, all_correct, gap, spread
 
 
@@ -53,6 +61,17 @@ def test_alignment_equals_its_definition_by_loops() -> None:
     )
     assert mexa(matrix) == pytest.approx(hits / 30) and 0 < hits < 30
     assert language_ranker(matrix) == pytest.approx(np.mean([matrix[i, i] for i in range(30)]))
+
+
+def test_a_sentence_spoils_alone_what_would_be_right_without_it() -> None:
+    """Leaving sentences out one by one, as the definition says, and counting again."""
+    matrix = np.random.default_rng(1).random((25, 25)) + np.eye(25) * 0.6
+    right, spoils = nearest_both_ways(matrix), spoiled_alone(matrix)
+    for k in range(25):
+        left = np.delete(np.delete(matrix, k, 0), k, 1)
+        assert nearest_both_ways(left).sum() == right.sum() - right[k] + spoils[k]
+    assert spoils.max() > 0
+    assert sentence_shares(right.astype(float), spoils.astype(float)).mean() == pytest.approx(right.mean())
 
 
 def test_similarities_are_cosines() -> None:

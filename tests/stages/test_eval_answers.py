@@ -71,10 +71,15 @@ def test_translations_go_in_every_direction_with_signatures(measured: Any) -> No
 
 
 def test_layers_are_told_one_by_one(measured: Any) -> None:
-    sets, _rows = measured
+    sets, rows = measured
     found = sets["self"]
     assert len(found["layers"]) == 3 and found["languages"] == ["urd_Arab", "eng_Latn"]
-    assert all(0 <= layer["mexa"] <= 1 and -1 <= layer["similarity"] <= 1 for layer in found["layers"])
+    for place, layer in enumerate(found["layers"]):
+        kept = [row for row in rows if row["set"] == "self" and row["task"] == str(place)]
+        assert layer["mexa"]["value"] == pytest.approx(sum(row["correct"] for row in kept) / len(kept), abs=1e-6)
+        assert layer["similarity"]["value"] == pytest.approx(sum(row["score"] for row in kept) / len(kept), abs=1e-6)
+        for figure in layer.values():
+            assert figure["low"] <= figure["value"] <= figure["high"] and figure["n"] == len(kept)
 
 
 def test_the_probe_tells_what_each_task_saves(measured: Any) -> None:

@@ -51,7 +51,7 @@ def translated(shift: float) -> list[dict[str, Any]]:
 def aligned(near: bool) -> list[dict[str, Any]]:
     about = {"set": "layers", "kind": "alignment"}
     return [
-        {**about, "item": f"{n}@{k}", "group": str(n), "task": str(k), "correct": near, "score": 0.5}
+        {**about, "item": f"{n}@{k}", "group": str(n), "task": str(k), "correct": near and n < 5 * k, "score": 0.5}
         for k in range(3)
         for n in range(10)
     ]
@@ -80,7 +80,6 @@ def scores(folder: Path, name: str) -> Artefact:
         },
         "layers": {
             **{"kind": "alignment", **target, "languages": ["urd_Arab", "eng_Latn"]},
-            "layers": [{"mexa": 0.1 * k, "similarity": 0.5} for k in range(3)],
         },
     }
     model = {"parameters": 1, "vocabulary": 9, "tokenizer_sha256": "t", "chat_template": "kept", "prompt_sha256": "p"}
@@ -170,6 +169,23 @@ def test_wordings_directions_and_layers_stand_on_the_page(built: Any) -> None:
         assert f'<h2 id="{key}">' in html
     for text in ("“xlt”", "Urdu to English", "tok:13a", "Urdu and English, 10 pairs", "embedding", "20 %"):
         assert text in html.replace("\u00a0", " "), text
+
+
+def test_every_layer_has_intervals_for_both_models_and_for_the_change(built: Any) -> None:
+    facts, html = built
+    found = facts["sets"]["layers"]
+    before, after = (found["scores"][label]["layers"] for label in ("before", "after"))
+    assert [layer["mexa"]["value"] for layer in after] == [0, 0.5, 1] and len(before) == 3
+    assert after[1]["mexa"]["low"] == pytest.approx(0.2) and after[1]["mexa"]["high"] == pytest.approx(0.8)
+    none, every = after[0]["mexa"], after[2]["mexa"]
+    assert none["high"] == pytest.approx(1 - every["low"]) and none["high"] > 0.2, "no feigned certainty"
+    assert after[1]["similarity"] == {"value": 0.5, "low": 0.5, "high": 0.5, "n": 10}
+    changed = found["change"]["layers"][1]["mexa"]
+    assert changed["value"] == 0.5 and 0 < changed["low"] < 0.5 < changed["high"] < 1
+    assert changed["p"] == pytest.approx(2 / 2**5), "five gained, none lost"
+    shown = html.replace("\u00a0", " ")
+    for text in ('50 % <span class="interval">[20 %, 80 %]', "Nearest, final less base, points", "+50.0 %"):
+        assert text in shown, text
 
 
 def test_a_twin_that_was_not_measured_is_an_error_that_lists_what_was(tmp_path: Path) -> None:

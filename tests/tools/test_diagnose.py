@@ -37,8 +37,9 @@ def test_figures_have_intervals_and_prices(found: dict[str, Any]) -> None:
 def test_a_text_is_nearest_to_itself_in_every_layer(found: dict[str, Any]) -> None:
     for facts in found["models"].values():
         assert len(facts["layers"]) == 3
-        assert all(layer["similarity"] == pytest.approx(1.0) for layer in facts["layers"])
-        assert all(layer["mexa"] == 1.0 for layer in facts["layers"])
+        for layer in facts["layers"]:
+            assert layer["similarity"]["value"] == pytest.approx(1.0) and layer["similarity"]["n"] == 4
+            assert (layer["mexa"]["value"], layer["mexa"]["high"]) == (1.0, 1.0) and 0 < layer["mexa"]["low"] < 1
 
 
 def test_text_for_a_terminal_names_models_advice_and_limits(found: dict[str, Any]) -> None:

@@ -13,17 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.core.errors import DataError
+from newtongue.methods.alignment import sentence_shares
 from newtongue.methods.bootstrap import (
     Floats,
     Interval,
     change_of_saving,
     difference_of_ratios,
     interval,
+    means,
     relative_change,
     saving,
 )
 from newtongue.methods.paired_tests import detectable, holm, normal_p, paired_p, sign_test
-from newtongue.methods.scores import MEANS, SHARES, SetTable, as_facts, by_kind
+from newtongue.methods.scores import MEANS, SHARES, SetTable, as_facts, by_kind, by_layer
 
 PRIMARY = ("difference", "correct_fraction", "saving", "faithful_fraction", "chrf_mean")
 """The figure of a set that enters the correction for several tests: the first of these that it has."""
@@ -91,8 +93,9 @@ def compare_set(name: str, before: SetTable, after: SetTable, drawing: Drawing) 
     facts: dict[str, Any] = {"kind": before.kind, "n": len(before.items)}
     if by_kind(SHARES, before.kind) or by_kind(MEANS, before.kind):
         shares = {f"{c}_fraction": _share_change(before, after, c, drawing) for c in by_kind(SHARES, before.kind)}
-        means = {f"{c}_mean": _mean_change(before, after, c, drawing) for c in by_kind(MEANS, before.kind)}
-        return {**facts, **shares, **{key: value for key, value in means.items() if value}, **_chance(before, drawing)}
+        averages = {f"{c}_mean": _mean_change(before, after, c, drawing) for c in by_kind(MEANS, before.kind)}
+        facts |= shares | {key: value for key, value in averages.items() if value} | _chance(before, drawing)
+        return facts | ({"layers": _layers_change(before, after, drawing)} if before.kind == "alignment" else {})
     if before.kind == "probe":
         return {**facts, **_saving_change(before, after, drawing)}
     return {**facts, **_bits_change(before, after, drawing)}
@@ -182,6 +185,19 @@ def _share_change(before: SetTable, after: SetTable, column: str, drawing: Drawi
 def _mean_change(before: SetTable, after: SetTable, column: str, drawing: Drawing) -> dict[str, Any] | None:
     sums = _paired(before, after, column)
     return None if sums is None else tested(drawing.of(sums, difference_of_ratios), drawing)
+
+
+def _layers_change(before: SetTable, after: SetTable, drawing: Drawing) -> list[dict[str, Any]]:
+    """Return per layer what changed of MEXA and of the mean similarity, the same sentences drawn everywhere."""
+    (right, near, spoils), base = by_layer(after), by_layer(before)
+    gained, size = right - base[0], right.shape[1]
+    columns = np.concatenate([sentence_shares(gained, spoils - base[2]), near - base[1]], axis=1)
+    found = means(columns, draws=drawing.draws, seed=drawing.seed, confidence=drawing.confidence)
+    exact = [paired_p(gained[:, layer].round().astype(np.int64)) for layer in range(size)]
+    return [
+        {"mexa": tested(found[layer], drawing, exact[layer]), "similarity": tested(found[size + layer], drawing)}
+        for layer in range(size)
+    ]
 
 
 def _chance(before: SetTable, drawing: Drawing) -> dict[str, Any]:

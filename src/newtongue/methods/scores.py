@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from newtongue.methods.bootstrap import Interval, first_over_second, interval, saving
+from newtongue.methods.alignment import sentence_shares
+from newtongue.methods.bootstrap import Interval, first_over_second, interval, means, saving
 from newtongue.methods.consistency import spread
 
 Floats = NDArray[np.float64]
@@ -19,7 +20,7 @@ NUMBERS = (
     *("bytes", "characters", "bits", "bits_alone", "tokens", "words", "shortened", "spanning", "script_fraction"),
     *("in_script", "in_language", "line_pass", "word_pass", "stopped", "looped", "empty", "faithful", "correct"),
     *("native_digits", "native_marks", "exact", "in_language_and_exact", "f1", "rouge_l", "chrf", "off_target"),
-    *("correct_norm", "correct_bytes", "contaminated", "score", "margin", "chance", "loose"),
+    *("correct_norm", "correct_bytes", "contaminated", "score", "margin", "chance", "loose", "spoils"),
 )
 FIDELITY = ("faithful", "in_script", "in_language", "line_pass", "word_pass", "native_digits", "native_marks")
 SHARES = {
@@ -114,10 +115,12 @@ def summarise(table: SetTable, *, draws: int, seed: int, confidence: float = 0.9
     facts: dict[str, Any] = {"kind": table.kind, "n": len(table.items), "groups": int(table.groups.max()) + 1, **sizes}
     if shares := by_kind(SHARES, table.kind):
         found = {name: share(table, name, confidence) for name in shares}
-        means = {name: mean(table, name, **settings) for name in by_kind(MEANS, table.kind)}
+        averages = {name: mean(table, name, **settings) for name in by_kind(MEANS, table.kind)}
         facts |= {f"{name}_fraction": value and as_facts(value) for name, value in found.items()}
-        facts |= {f"{name}_mean": as_facts(value) for name, value in means.items() if value}
+        facts |= {f"{name}_mean": as_facts(value) for name, value in averages.items() if value}
         facts |= _spreads(table, [*shares, *by_kind(MEANS, table.kind)])
+        if table.kind == "alignment":
+            facts["layers"] = layers(*by_layer(table), **settings)
         if table.kind != "cloze":  # a cloze is also counted in bits
             return facts
     facts["bits"] = round(float(table.columns["bits"].sum()), 3)
@@ -158,6 +161,52 @@ def _saved(table: SetTable, settings: Mapping[str, Any]) -> dict[str, Any]:
     columns = np.column_stack([table.columns["bits"], table.columns["bits_alone"]])
     per_task = {str(t): columns[kinds == t] for t in dict.fromkeys(table.tasks)}
     return facts | {"tasks": {t: as_facts(interval(found, saving, **settings)) for t, found in per_task.items()}}
+
+
+def layers(
+    right: Floats, near: Floats, spoiled: Floats, *, draws: int, seed: int, confidence: float = 0.95
+) -> list[dict[str, Any]]:
+    """Return MEXA and the mean similarity of every layer, each with its interval.
+
+    Sentences are drawn, the same ones in every layer. Where a layer is right for none or for all, drawing gives no
+    width, and Wilson's ends stand.
+
+    Args:
+        right: Whether sentence and translation are each other's nearest, 0 or 1 (sentences, layers).
+        near: Similarity of each sentence with its own translation (sentences, layers).
+        spoiled: Sentences each one alone keeps from being right (sentences, layers); see `alignment.spoiled_alone`.
+        draws: Draws of the bootstrap.
+        seed: Its seed.
+        confidence: Coverage of the intervals.
+
+    Returns:
+        In order of layers, `mexa` and `similarity` as facts.
+
+    Source: Kargaran et al. 2024 (MEXA) and Li et al. 2024 (Language Ranker), see `alignment`; neither has intervals.
+    """
+    columns = np.concatenate([sentence_shares(right, spoiled), near], axis=1)
+    drawn, size = means(columns, draws=draws, seed=seed, confidence=confidence), right.shape[1]
+    shares = [_within(f, value, confidence) for f, value in zip(drawn, right.mean(axis=0), strict=False)]
+    return [{"mexa": as_facts(m), "similarity": as_facts(s)} for m, s in zip(shares, drawn[size:], strict=True)]
+
+
+def _within(found: Interval, value: float, confidence: float) -> Interval:
+    """Return the interval of a share inside 0 and 1; one without spread has Wilson's."""
+    if value in (0, 1):
+        return wilson(float(value), found.n, confidence)
+    return Interval(float(value), max(0.0, found.low), min(1.0, found.high), found.n)
+
+
+def by_layer(table: SetTable) -> tuple[Floats, Floats, Floats]:
+    """Return what `layers` takes of an alignment set; older rows do not say what they spoil, and spoil nothing."""
+    labels, size = np.array(table.tasks), int(table.groups.max(initial=-1)) + 1
+    found: list[Floats] = []
+    for name in ("correct", "score", "spoils"):
+        values = np.nan_to_num(table.columns[name])
+        parts = [labels == layer for layer in dict.fromkeys(table.tasks)]
+        columns = [np.bincount(table.groups[here], values[here], size) for here in parts]
+        found.append(np.column_stack(columns).astype(np.float64))
+    return found[0], found[1], found[2]
 
 
 def mean(table: SetTable, name: str, *, draws: int, seed: int, confidence: float = 0.95) -> Interval | None:

@@ -19,11 +19,11 @@ from newtongue.adapters.hf.states import sentence_vectors
 from newtongue.adapters.tables import read_documents
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import DataError
-from newtongue.methods.alignment import language_ranker, mexa, position_weighted, similarities
+from newtongue.methods.alignment import nearest_both_ways, position_weighted, similarities, spoiled_alone
 from newtongue.methods.bits_per_byte import KNOW_NOTHING_BITS, plan_pieces, sum_by, token_starts, window_spans
 from newtongue.methods.bootstrap import first_over_second, interval, saving
 from newtongue.methods.in_context import probe_items
-from newtongue.methods.scores import as_facts
+from newtongue.methods.scores import as_facts, layers
 from newtongue.methods.splitting import neutral_id
 from newtongue.methods.words import count_words
 
@@ -208,13 +208,15 @@ class _Candidate:
         return as_facts(interval(np.array(bits).reshape(-1, 2), saving, draws=DRAWS, seed=0))
 
     def alignment(self, pairs: Sequence[tuple[str, str]]) -> list[Facts]:
-        """Return MEXA and mean similarity of every layer."""
+        """Return MEXA and mean similarity of every layer, with intervals over the texts."""
         sides = [
             sentence_vectors(self.model, [self._ids(p[side]) for p in pairs], BATCH, position_weighted)
             for side in (0, 1)
         ]
         matrices = [similarities(first, second) for first, second in zip(*sides, strict=True)]
-        return [{"mexa": round(mexa(m), 6), "similarity": round(language_ranker(m), 6)} for m in matrices]
+        asked = (nearest_both_ways, np.diagonal, spoiled_alone)
+        right, near, spoiled = (np.column_stack([of(m) for m in matrices]).astype(np.float64) for of in asked)
+        return layers(right, near, spoiled, draws=DRAWS, seed=0)
 
     def _ids(self, text: str) -> Any:
         return np.concatenate([[self.start], encode(self.tokenizer, text).ids])[: self.limit].astype(np.int64)
@@ -283,10 +285,9 @@ def render(result: Facts) -> str:
     head = f"{'model':{wide}}  tokens/word  bits/byte (95 %)         bits/char  by context  best layer  $/million words"
     lines = [f"{size['documents']:,} documents, {size['words']:,} words, {size['bytes']:,} bytes", head]
     for name, facts in result["models"].items():
-        bits, layers = facts["bits_per_byte"], facts["layers"]
+        bits, nearest = facts["bits_per_byte"], [layer["mexa"]["value"] for layer in facts["layers"]]
         ends = ", ".join("unknown" if bits[end] is None else f"{bits[end]:.3f}" for end in ("low", "high"))
-        top = max(range(len(layers)), key=lambda n: layers[n]["mexa"]) if layers else None
-        shown = "–" if top is None else f"{top}: {layers[top]['mexa']:.0%}"
+        shown = f"{nearest.index(max(nearest))}: {max(nearest):.0%}" if nearest else "–"
         lines.append(
             f"{name:{wide}}  {facts['fertility']:>11.2f}  {bits['value']:.3f} [{ends}]".ljust(wide + 39)
             + f"  {facts['bits_per_character']:>9.3f}  {facts['in_context_saving']['value']:>10.0%}  {shown:>10}"

@@ -28,6 +28,7 @@ ITEM_SCHEMA = pa.schema(
         *[(n, pa.bool_()) for n in ("correct_norm", "correct_bytes", "contaminated")],
         *[(n, pa.float64()) for n in ("score", "margin")],
         ("choice", pa.int64()),
+        ("spoils", pa.int64()),
     ]
 )
 

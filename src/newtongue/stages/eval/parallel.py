@@ -19,7 +19,7 @@ from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context
 from newtongue.core.errors import DataError
 from newtongue.core.rows import Message
-from newtongue.methods.alignment import nearest_both_ways, position_weighted, similarities
+from newtongue.methods.alignment import nearest_both_ways, position_weighted, similarities, spoiled_alone
 from newtongue.methods.fidelity import is_empty, is_looping
 from newtongue.methods.line_fidelity import in_language
 from newtongue.methods.splitting import neutral_id
@@ -80,7 +80,7 @@ def _by_id(artefact: Artefact) -> dict[str, str]:
 def score_alignment(
     name: str, config: Alignment, aligned: tuple[list[str], Aligned], subject: Subject, progress: Any
 ) -> tuple[list[Row], Row]:
-    """Return one row per sentence pair and layer (is the pair nearest both ways), and the figures of every layer."""
+    """Return one row per sentence pair and layer (is the pair nearest both ways), and the languages."""
     ids, texts = aligned
     pair = [
         sentence_vectors(subject.model, _ids(texts[tag], subject), subject.batch, position_weighted)
@@ -89,35 +89,22 @@ def score_alignment(
     rows: list[Row] = []
     for layer, (first, second) in enumerate(zip(*pair, strict=True)):
         matrix = similarities(first, second)
-        own, nearest = np.diagonal(matrix), nearest_both_ways(matrix)
+        own, nearest, spoiled = np.diagonal(matrix), nearest_both_ways(matrix), spoiled_alone(matrix)
         for place, key in enumerate(ids):
             rows.append(
                 {
                     **{"set": name, "kind": "alignment", "item": f"{key}@{layer}", "group": key, "task": str(layer)},
                     **{"correct": bool(nearest[place]), "score": round(float(own[place]), 6)},
+                    "spoils": int(spoiled[place]),
                 }
             )
     progress(0)
-    return rows, {"layers": layers(rows), "languages": list(config.corpora)}
+    return rows, {"languages": list(config.corpora)}
 
 
 def _ids(texts: list[str], subject: Subject) -> list[Any]:
     start = np.asarray([subject.start])
     return [np.concatenate([start, subject.encode(text).ids])[: subject.max_tokens].astype(np.int64) for text in texts]
-
-
-def layers(rows: list[Row]) -> list[dict[str, float]]:
-    """Return MEXA and mean similarity per layer, from the rows of `score_alignment`."""
-    found: dict[str, list[Row]] = {}
-    for row in rows:
-        found.setdefault(row["task"], []).append(row)
-    return [
-        {
-            "mexa": round(float(np.mean([row["correct"] for row in part])), 6),
-            "similarity": round(float(np.mean([row["score"] for row in part])), 6),
-        }
-        for part in found.values()
-    ]
 
 
 def translate_grid(

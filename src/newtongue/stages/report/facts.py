@@ -93,9 +93,9 @@ def _set(
 
 
 def _told(measured: Measured, name: str) -> Facts:
-    """Return what only the evaluation itself knows of a set: figures per layer, per direction, and its labels."""
+    """Return what only the evaluation itself knows of a set: figures per direction, and its labels."""
     about = measured.scores["sets"].get(name, {})
-    return {key: about[key] for key in ("layers", "directions", "languages") if key in about}
+    return {key: about[key] for key in ("directions", "languages") if key in about}
 
 
 def _controls(name: str, material: Material, figures: Mapping[str, Mapping[str, Facts]], settings: Facts) -> Facts:

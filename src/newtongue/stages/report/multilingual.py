@@ -61,9 +61,13 @@ def alignment(facts: Facts) -> str:
         models = {label: s["layers"] for label, s in found["scores"].items() if "layers" in s}
         if found["kind"] != "alignment" or not models:
             continue
-        layers = max(map(len, models.values()))
+        changes = (found["change"] or {}).get("layers", [])
         head = ["Layer", *(f"{label_of(label)}: {what}" for label in models for what in ("nearest", "similarity"))]
-        rows = [[_layer(n), *(c for scores in models.values() for c in _cells(scores, n))] for n in range(layers)]
+        head += ["Nearest, final less base, points"] if changes else []
+        rows = [
+            [_layer(n), *(c for scores in models.values() for c in _cells(scores, n)), *_moved(changes, n)]
+            for n in range(max(map(len, models.values())))
+        ]
         tags = next(s["languages"] for s in found["scores"].values() if "languages" in s)
         title = f"{name}: {' and '.join(map(language_name, tags))}, {number(found['scores']['after']['groups'])} pairs"
         parts.append(markup.table(title, head, rows))
@@ -74,8 +78,9 @@ def alignment(facts: Facts) -> str:
         return ""
     text = (
         "Nearest: share of texts whose vector lies closer to that of their own translation than any other, both ways "
-        "(MEXA). Similarity: mean cosine with the translation (Language Ranker). Neither needs labels. Languages can "
-        "lie close together in a model that cannot answer in them."
+        "(MEXA). Similarity: mean cosine with the translation (Language Ranker). Neither needs labels. Intervals are over "
+        "the texts, each told apart from the same others. Languages can lie close together in a model that cannot "
+        "answer in them."
     )
     return markup.section("alignment", "Languages inside the model", markup.paragraph(text), *parts)
 
@@ -87,7 +92,11 @@ def _layer(number_of_layer: int) -> str:
 def _cells(scores: list[Facts], layer: int) -> list[str]:
     if layer >= len(scores):
         return ["–", "–"]
-    return [percent(scores[layer]["mexa"], 0), number(scores[layer]["similarity"], 3)]
+    return [with_interval(scores[layer]["mexa"], percent, 0), with_interval(scores[layer]["similarity"], number, 3)]
+
+
+def _moved(changes: list[Facts], layer: int) -> list[str]:
+    return [with_interval(changes[layer]["mexa"], signed_percent, 1)] if layer < len(changes) else []
 
 
 def gaps(facts: Facts) -> str:
