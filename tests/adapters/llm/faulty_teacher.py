@@ -125,7 +125,8 @@ def running(teacher: FaultyTeacher) -> Iterator[FaultyTeacher]:
 
     async def serve() -> None:
         app = web.Application(client_max_size=16_000_000)
-        app.router.add_post("/v1/chat/completions", teacher.handle)
+        for route in ("/v1/chat/completions", "/v1/completions"):
+            app.router.add_post(route, teacher.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
