@@ -73,7 +73,10 @@ def test_means_of_three_rows_end_where_counting_all_draws_by_hand_says() -> None
     narrow, _same = means(columns, draws=20_000, seed=0, confidence=0.9)
     assert (narrow.low, narrow.high) == (0.0, 2.0)
     assert means(columns, draws=50, seed=4) == means(columns, draws=50, seed=4) != means(columns, draws=50, seed=5)
-    assert (means(columns[:1], draws=9, seed=0)[0].low, means(columns[:1], draws=9, seed=0)[0].high) == (-np.inf, np.inf)
+    assert (means(columns[:1], draws=9, seed=0)[0].low, means(columns[:1], draws=9, seed=0)[0].high) == (
+        -np.inf,
+        np.inf,
+    )
 
 
 @given(st.lists(st.lists(st.floats(-5, 5), min_size=2, max_size=2), min_size=2, max_size=30), st.integers(0, 99))

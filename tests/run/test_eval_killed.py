@@ -58,7 +58,9 @@ def write_recipe(folder: Path, url: str, lanes: int) -> Path:
     """Write three tasks in a folder, and the recipe that asks them."""
     folder.mkdir(exist_ok=True)
     text, lines = TEXTS["urd_Arab"], []
-    rows = [{"q": f"{n}: {text[n % 20 :]}", "choices": [f"{n}{text[:4]}", text[3:9]], "answer": 0} for n in range(ITEMS)]
+    rows = [
+        {"q": f"{n}: {text[n % 20 :]}", "choices": [f"{n}{text[:4]}", text[3:9]], "answer": 0} for n in range(ITEMS)
+    ]
     write_lines(folder / "rows.jsonl", rows)
     for name, settings in TASKS.items():
         head = f"task: {name}\ndataset_path: json\ntest_split: test\n"

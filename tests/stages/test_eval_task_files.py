@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from stages.eval_kit import CHOICE_TASK
+from stages.eval_kit import CHOICE_TASK, context_for
 
 from newtongue.adapters.harness.functions import content_hash
 from newtongue.adapters.harness.requests import Continuations, Generate
 from newtongue.adapters.harness.task_file import read_task
 from newtongue.adapters.harness.templates import render
 from newtongue.core.errors import DataError
+from newtongue.stages.eval.config import EvalConfig
 from newtongue.stages.eval.items import Task, load_task
 from newtongue.stages.eval.rows import Wanted
+from newtongue.stages.eval.stage import evaluate
 
 ROWS = [{"question": f"سوال {n}؟", "choices": ["ہاں", "نہیں"], "answer": n % 2} for n in range(4)]
 PLAIN = CHOICE_TASK
@@ -116,6 +118,13 @@ REACHES = [
     "{{ '{0.__class__.__init__.__globals__}'.format(question) }}",
     "{{ namespace.__init__.__globals__ }}",
     "{{ range(10**9)|list }}",
+    "{{ 'a' * 10**12 }}",
+    "{{ 10**12 * [question] }}",
+    "{{ 9**(9**9) }}",
+    "{{ 10**7 * 'a' }}",
+    "{{ question|center(10**15) }}",
+    "{% for i in range(99999) %}{% for j in range(99999) %}{{ i }} of {{ j }}{% endfor %}{% endfor %}",
+    "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
 ]
 
 
@@ -133,6 +142,49 @@ def test_a_task_file_cannot_write_a_file(tmp_path: Path, template: str, key: str
     with pytest.raises(DataError):
         load_task(read_task(file), Wanted())
     assert not mark.exists() and sorted(set(tmp_path.iterdir()) - set(before)) == [tmp_path / "rows.jsonl", file]
+
+
+ELSEWHERE = {
+    "a metric": "metric_list: [{metric: !function utils.write}]\n",
+    "an aggregation": "metric_list: [{metric: acc, aggregation: !function utils.write}]\n",
+    "a filter": "filter_list: [{name: f, filter: [{function: !function utils.write}]}]\n",
+    "rows": "process_docs: !function utils.write\n",
+    "examples": "num_fewshot: 1\nfewshot_config: {sampler: first_n, samples: !function utils.write}\n",
+    "the words of examples": "num_fewshot: 1\nfewshot_config: {doc_to_text: \"{{ open('FILE', 'w') }}\"}\n",
+    "a data set": "custom_dataset: !function utils.write\n",
+    "a script of the hub": "dataset_path: ./writes.py\n",
+    "a class": "class: !function utils.Write\n",
+    "another user's file": "dataset_kwargs: {data_files: {test: /etc/passwd}}\n",
+    "a stop": "unsafe_code: true\ndoc_to_text: !function utils.write\n",
+}
+
+
+@pytest.mark.parametrize("what", ELSEWHERE)
+def test_no_other_key_of_a_task_file_runs_what_stands_beside_it(tmp_path: Path, what: str) -> None:
+    """The whole stage over the folder: it ends with an error of the user's, and nothing has been written."""
+    folder, mark = tmp_path / "task", tmp_path / "written"
+    folder.mkdir()
+    code = f"open({str(mark)!r}, 'w')\n\ndef write(*given):\n    open({str(mark)!r}, 'w')\n\nWrite = write\n"
+    for name in ("utils.py", "writes.py"):
+        (folder / name).write_text(code, "utf-8")
+    text = ELSEWHERE[what].replace("FILE", str(mark))
+    plain = "".join(
+        x for x in PLAIN.splitlines(True) if x.split(":")[0] not in {y.split(":")[0] for y in text.split("\n")}
+    )
+    before = {file: file.read_bytes() for file in [write(folder, plain + text), *folder.iterdir()]}
+    config = EvalConfig(model=str(tmp_path), tasks={"t": {"path": str(folder), "language": "urd_Arab"}})
+    with pytest.raises(DataError):
+        evaluate(config, context_for(config, tmp_path / "out"))
+    assert not mark.exists() and {file: file.read_bytes() for file in folder.iterdir()} == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["out", "task"]
+    assert not [file for file in (tmp_path / "out").rglob("*") if file.is_file()]
+
+
+@pytest.mark.parametrize("answer", [-1, 2, 10**30, 0.5, True, None, "none of them", [0, 7], [0, "no"], [], {"a": 0}])
+def test_a_right_answer_that_is_none_of_the_choices_is_counted(tmp_path: Path, answer: Any) -> None:
+    task = load(tmp_path, rows=[*ROWS, {"question": "x", "choices": ["a", "b"], "answer": answer}])
+    assert len(task.items) == 4 and [r.place for r in task.rejected] == ["rows.jsonl:5"]
+    assert "is none of the 2 choices" in task.rejected[0].reason
 
 
 def test_python_tags_of_yaml_are_refused(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def spoiled_alone(similarity: Floats) -> NDArray[np.int64]:
         [1, 1, 0]
     """
     own = np.diagonal(similarity)[:, None]
-    rivals = ((similarity >= own) | (similarity.T >= own)) & ~np.eye(len(similarity), dtype=bool)
+    rivals = ((similarity >= own) | (own <= similarity.T)) & ~np.eye(len(similarity), dtype=bool)
     alone = rivals[rivals.sum(axis=1) == 1]
     return np.asarray(alone.sum(axis=0), dtype=np.int64)
 

@@ -13,20 +13,48 @@ from functools import lru_cache
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.sandbox import ImmutableSandboxedEnvironment, SecurityError
 
 from newtongue.core.errors import DataError
 
 LONGEST_TEXT = 2_000_000
 """Characters one template may make."""
+LARGEST_POWER = 64
+"""Largest exponent, so that a number is never larger than memory."""
 
 
 def _replaced(text: str, pattern: str, replacement: str, count: int = 0) -> str:
     return re.sub(pattern, replacement, text, count=count)
 
 
-_ENVIRONMENT = ImmutableSandboxedEnvironment(undefined=StrictUndefined, keep_trailing_newline=True)
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """The immutable sandbox, in which sums stay small too: `'a' * 10 ** 12` is refused before it is made."""
+
+    intercepted_binops = frozenset({"*", "**"})
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Return a product or a power.
+
+        Raises:
+            SecurityError: It would be too large.
+        """
+        if operator == "**" and not (abs(left) <= LONGEST_TEXT and abs(right) <= LARGEST_POWER):
+            raise SecurityError("a power this large is not allowed")
+        for value, times in ((left, right), (right, left)):
+            if isinstance(value, str | bytes | list | tuple) and len(value) * int(times) > LONGEST_TEXT:
+                raise SecurityError("a repetition this long is not allowed")
+        return super().call_binop(context, operator, left, right)
+
+
+_ENVIRONMENT = _Sandbox(undefined=StrictUndefined, keep_trailing_newline=True)
 _ENVIRONMENT.filters["regex_replace"] = _replaced
+
+
+_UNFILLED = (
+    *(TemplateError, TypeError, ValueError, KeyError, AttributeError, IndexError, ArithmeticError),
+    *(MemoryError, RecursionError),
+)
+"""What a template that asks too much, or of a row that lacks it, ends with."""
 
 
 @lru_cache(maxsize=4096)
@@ -45,14 +73,17 @@ def render(template: str, row: Mapping[str, Any], place: str) -> str:
     Raises:
         DataError: It cannot be filled: a column is missing, the syntax is wrong, or it reaches for what it may not.
     """
+    parts, size = [], 0
     try:
-        text = _compiled(template).render(**row)
-    except (TemplateError, TypeError, ValueError, KeyError, AttributeError, IndexError, OverflowError) as error:
+        for part in _compiled(template).generate(**row):
+            parts.append(part)
+            size += len(part)
+            if size > LONGEST_TEXT:
+                raise DataError(f"the template {_short(template)!r} made {size} characters", place=place)
+    except _UNFILLED as error:
         reason = str(error) or type(error).__name__
         raise DataError(f"the template {_short(template)!r} cannot be filled ({reason})", place=place) from None
-    if len(text) > LONGEST_TEXT:
-        raise DataError(f"the template {_short(template)!r} made {len(text)} characters", place=place)
-    return text
+    return "".join(parts)
 
 
 def literal(text: str, place: str) -> Any:

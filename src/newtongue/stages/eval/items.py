@@ -222,4 +222,4 @@ def _without_choices(fields: Fields) -> Fields:
 def _gold(answer: Any, choices: Sequence[str]) -> tuple[int, ...]:
     answers = answer if isinstance(answer, list) else [answer]
     found = [choices.index(a) if isinstance(a, str) and a in choices else a for a in answers]
-    return tuple(g for g in found if isinstance(g, int) and not isinstance(g, bool)) if found else ()
+    return tuple(found) if all(isinstance(g, int) and not isinstance(g, bool) for g in found) else ()

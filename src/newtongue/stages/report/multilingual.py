@@ -78,9 +78,8 @@ def alignment(facts: Facts) -> str:
         return ""
     text = (
         "Nearest: share of texts whose vector lies closer to that of their own translation than any other, both ways "
-        "(MEXA). Similarity: mean cosine with the translation (Language Ranker). Neither needs labels. Intervals are over "
-        "the texts, each told apart from the same others. Languages can lie close together in a model that cannot "
-        "answer in them."
+        "(MEXA). Similarity: mean cosine with the translation (Language Ranker). Neither needs labels. Intervals are "
+        "over the texts. Languages can lie close together in a model that cannot answer in them."
     )
     return markup.section("alignment", "Languages inside the model", markup.paragraph(text), *parts)
 
