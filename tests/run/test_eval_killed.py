@@ -1,4 +1,4 @@
-"""Log-likelihoods asked of an endpoint, killed without warning in the middle: nothing is asked twice, scores are equal."""
+"""Log-likelihoods of an endpoint, killed without warning in the middle: nothing is asked twice, scores are equal."""
 
 from __future__ import annotations
 
