@@ -76,6 +76,11 @@ def test_two_shards_write_the_same_bytes(tmp_path: Path) -> None:
     [
         ({"more_teachers": {"judge": {"serve": "offline"}}}, "`more_teachers` cannot be called `judge`"),
         ({"routing": {"judges": ["nobody"]}}, "names `nobody`; the teachers are teacher"),
+        ({"ray": True}, "`ray` shares nothing among one shard"),
+        (
+            {"routing": {"mode": "learned"}, "more_teachers": {"b": {"serve": "offline", "batch_usd_fraction": 0.5}}},
+            "a batch file may take a day",
+        ),
         ({"routing": {"mode": "best_of_k"}}, "`routing.k` is 2; 1 teachers answer"),
     ],
 )

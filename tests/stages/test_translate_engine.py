@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from adapters.llm.faulty_teacher import FaultyTeacher, running
+from adapters.llm.shard_kit import RAY_WORKER, killing
 from stages.synth_kit import context, payload
 from stages.test_translate import OFFLINE, corpus, run, saying, sealed
 
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.pilot import UNITS
+from newtongue.adapters.llm.shards import WORKER
 from newtongue.adapters.tables import read_documents
 from newtongue.core.artefact import Artefact
 from newtongue.core.errors import BudgetExceeded, DataError
@@ -56,6 +58,41 @@ def test_two_shards_write_the_same_bytes(tmp_path: Path) -> None:
         assert max(server.attempts.values()) == 2, "once for each store"
     assert payload(tmp_path / "alone") == payload(tmp_path / "together")
     assert not (tmp_path / "together" / ".shards" / "translate").exists()
+
+
+@pytest.mark.parametrize("ray", [False, True])
+def test_a_panel_in_two_shards_one_of_them_killed_writes_the_same_bytes(tmp_path: Path, ray: bool) -> None:
+    """Two translators, a judge of answers, the way back and a judge of quality; on Ray where it is installed."""
+    library = pytest.importorskip("ray", reason="the extra `scale` is not installed") if ray else None
+    grades = {"grader": lambda text: "4" if "12" in text else "2", "qe": lambda text: "80"}
+    translating = saying(lambda good, text: good)
+
+    def write(body: dict[str, Any]) -> str:
+        grade = grades.get(body["model"])
+        return grade(body["messages"][-1]["content"]) if grade else translating.write(body)
+
+    with running(FaultyTeacher(write=write, latency_seconds=0.03)) as server:
+        place = {"url": server.url, "max_tokens": 300, **PRICE}
+        settings = {
+            "teacher": {**place, "model": "first"},
+            "more_teachers": {name: {**place, "model": name} for name in ("second", "grader")},
+            "routing": {"mode": "best_of_k", "judges": ["grader"]},
+            "quality": {"teacher": {**place, "model": "qe"}},
+            "round_trip": {"fraction": 0.3},
+        }
+        run(tmp_path / "alone", corpus(tmp_path, *documents(40)), **settings)
+        alone = server.attempts.copy()
+        server.attempts.clear()
+        try:
+            with killing(server.attempts, RAY_WORKER if ray else WORKER):
+                run(tmp_path / "together", corpus(tmp_path, *documents(40)), shards=2, ray=ray, **settings)
+        finally:
+            if library:
+                library.shutdown()
+        again = (server.attempts - alone).total()
+    assert payload(tmp_path / "alone") == payload(tmp_path / "together")
+    assert again <= 4 * 8, "more was asked again than one shard had in flight"
+    assert len(Ledger(tmp_path / "together" / "ledger.db").stranded()) <= 4 * 8
 
 
 def test_ones_own_prompt_is_sent(tmp_path: Path) -> None:

@@ -76,6 +76,12 @@ class AskingConfig(StageConfig):
         return self
 
     @model_validator(mode="after")
+    def _shared(self) -> Self:
+        if self.ray and self.shards == 1:
+            raise ValueError("`ray` shares nothing among one shard: give `shards`, 2 or more")
+        return self
+
+    @model_validator(mode="after")
     def _prompts_once(self) -> Self:
         if self.prompts and self.prompt_language == "target":
             raise ValueError("`prompts` goes over the English texts: leave `prompt_language` out")

@@ -175,6 +175,8 @@ def check_teachers(teachers: Mapping[str, Teacher], routing: Routing) -> None:
         raise ValueError("every teacher is a judge or has tasks of its own; none is left to answer")
     if routing.mode == "best_of_k" and len(answering) < routing.k:
         raise ValueError(f"`routing.k` is {routing.k}; {len(answering)} teachers answer")
+    if routing.mode == "learned" and any(one.batch_usd_fraction for one in teachers.values()):
+        raise ValueError("`learned` decides window by window, and a batch file may take a day: no `batch_usd_fraction`")
 
 
 def answering_teachers(teachers: Mapping[str, Teacher], routing: Routing) -> list[str]:

@@ -19,7 +19,7 @@ from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.questions import Reply
 from newtongue.adapters.llm.teachers import open_teachers
 from newtongue.core.errors import BudgetExceeded, ProviderError
-from newtongue.core.teacher import Sending, Teacher
+from newtongue.core.teacher import Routing, Sending, Teacher
 from newtongue.methods.scenario import Scenario
 
 ROWS = 40
@@ -53,6 +53,21 @@ def test_a_batch_costs_half_and_gives_the_same_rows(store: Path, tmp_path_factor
     assert [r.text for r in replies] == [r.text for r in alone]
     assert half == pytest.approx(Ledger(other / "ledger.db").spent() / 2, abs=ROWS)
     assert not list((store / ".batches").iterdir())
+
+
+def test_judges_and_both_candidates_come_through_batches(store: Path) -> None:
+    models = {"poor": 0.2, "good": 0.9, "judge": 1.0}
+    settings = {"max_tokens": 60, "batch_usd_fraction": 0.5, **PRICES}
+    with serving(Scenario(price=(1.0, 2.0), strengths=models)) as bed:
+        team = {name: Teacher.model_validate({"url": bed.url, "model": name, **settings}) for name in models}
+        routing = Routing(mode="best_of_k", judges=["judge"])
+        with open_teachers(team, store, "synth", routing=routing) as teachers:
+            replies = teachers.ask(question(i) for i in range(ROWS))
+        assert bed.meter.statuses.total() == 0, "something was asked one by one"
+        assert set(bed.meter.attempts.values()) == {1}
+        assert bed.meter.billed == Ledger(store / "ledger.db").spent()
+    assert {reply.state for reply in replies} == {"answered"}
+    assert sum(reply.teacher == "good" for reply in replies) > ROWS // 2
 
 
 def story_of(bed: Bed) -> None:

@@ -9,6 +9,7 @@ from newtongue.adapters.llm.choice import best
 from newtongue.adapters.llm.judging import judge_question, read_grade
 from newtongue.adapters.llm.lane import Lane
 from newtongue.adapters.llm.questions import Question, Reply, Voice, converse
+from newtongue.adapters.llm.recall import judges_of
 
 
 class Panel:
@@ -34,8 +35,7 @@ class Panel:
         reply = await self._talk(question, name)
         if reply.state != "answered":
             return reply
-        model = self._voices[name].teacher.model
-        judges = [judge for judge in self._judges if self._voices[judge].teacher.model != model]
+        judges = judges_of(name, self._judges, self._voices)
         asked = judge_question(question, reply.text)
         grades = await asyncio.gather(*(self._talk(asked, judge) for judge in judges))
         if any(grade.state == "pending" for grade in grades):

@@ -1,8 +1,9 @@
 """Many processes, or the tasks of a Ray cluster, ask for one stage: each the requests whose key falls to it.
 
 The coordinator writes down what is not in the ledger yet, leases a slice of the budget to every shard, and brings the
-books home whenever one ends. A shard that is killed is started again and goes on where its own ledger stands. Nothing
-is exported here: afterwards everything is in the store's ledger, and the stage reads it as if it had asked itself.
+books home whenever one ends. A shard that is killed is started again and goes on where its own ledger stands; what a
+shard gave up on, the stage asks itself. Nothing is exported here: afterwards the answers are in the store's ledger,
+and the stage reads them as if it had asked alone.
 The store's folder must be on a disk that all workers see. Which shard asks what follows from the requests' keys alone.
 """
 
@@ -14,14 +15,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
 from newtongue.adapters.llm.leases import lease, leases, merge, release, rest
 from newtongue.adapters.llm.ledger import Ledger
-from newtongue.adapters.llm.questions import Question
-from newtongue.core.errors import BudgetExceeded, ProviderError
+from newtongue.adapters.llm.recall import Missing
+from newtongue.core.errors import BudgetExceeded, MissingExtra, ProviderError, RecipeError
 from newtongue.core.teacher import Sending
 
 FOLDER: Final = ".shards"
@@ -32,21 +34,12 @@ POLL_SECONDS: Final = 0.05
 PART: Final = 2
 """A slice is what is left of the budget over the number of shards and this: there is something left for the rest."""
 
-SENT = ("messages", "task", "language", "seed", "sample", "form", "max_tokens", "on_length", "passage")
-"""What of a question travels; what is checked in Python is checked, and asked again, by the coordinator."""
-
-
-def line_of(question: Question) -> str:
-    """Return a question as one line of JSON."""
-    facts = {name: getattr(question, name) for name in SENT}
-    return json.dumps(facts, ensure_ascii=False, default=asdict)
-
 
 class Worker(Protocol):
     """A shard at work."""
 
     def result(self) -> dict[str, Any] | None:
-        """Return how it ended; None while it works. `{"ended": "done" | "budget" | "error" | "killed"}`."""
+        """Return how it ended; None while it works. `{"ended": "done" | "gave up" | "budget" | "error" | "killed"}`."""
 
     def stop(self) -> None:
         """End it."""
@@ -86,7 +79,7 @@ class Shard:
         spec: What its worker is told.
         worker: Its worker, when one runs.
         starts: How often one was started.
-        done: Whether everything that falls to it is answered or has failed.
+        done: Whether it has nothing more to do.
     """
 
     name: str
@@ -116,22 +109,23 @@ class Coordinator:
         self._bring_all_home()
         self._ledger.close()
 
-    def fill(self, lines: Iterable[str], settings: Mapping[str, Any]) -> None:
-        """Have everything asked that the lines say; returns when it is in the store's ledger.
+    def fill(self, requests: Iterable[Missing], settings: Mapping[str, Any]) -> None:
+        """Have requests asked; returns when everything is in the store's ledger.
 
         Args:
-            lines: One question each, as `shard_worker` reads it.
-            settings: Teacher, its name and how to send, as `shard_worker` reads them.
+            requests: What to ask, and whom.
+            settings: `teachers` by name, how to send (`sending`), and the least slice a shard can begin with
+                (`least_micro_usd`).
 
         Raises:
             BudgetExceeded: The money is spent; what was paid is in the ledger.
             ProviderError: A shard cannot go on.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
-        questions = self._folder / "questions.jsonl"
-        with open(questions, "w", encoding="utf-8") as to:
-            to.writelines(f"{line}\n" for line in lines)
-        team = [self._shard(number, questions, settings) for number in range(self._shards)]
+        file = self._folder / "requests.jsonl"
+        with open(file, "w", encoding="utf-8") as to:
+            to.writelines(f"{json.dumps(one, ensure_ascii=False)}\n" for one in requests)
+        team = [self._shard(number, file, settings) for number in range(self._shards)]
         try:
             self._work(team)
         finally:
@@ -139,10 +133,10 @@ class Coordinator:
                 if shard.worker:
                     shard.worker.stop()
 
-    def _shard(self, number: int, questions: Path, settings: Mapping[str, Any]) -> Shard:
+    def _shard(self, number: int, requests: Path, settings: Mapping[str, Any]) -> Shard:
         folder = self._folder / f"{number:03d}"
         folder.mkdir(exist_ok=True)
-        spec = {"number": number, "shards": self._shards, "folder": str(folder), "questions": str(questions)}
+        spec = {"number": number, "shards": self._shards, "folder": str(folder), "requests": str(requests)}
         return Shard(f"{self._stage}/{number:03d}", {**spec, "stage": self._stage, **settings})
 
     def _work(self, team: list[Shard]) -> None:
@@ -177,7 +171,7 @@ class Coordinator:
         """Bring a shard's books home and see whether it goes on."""
         merge(self._ledger, shard.name, shard.book)
         rest(self._ledger, shard.name)
-        shard.done = ended["ended"] == "done"
+        shard.done = ended["ended"] in ("done", "gave up")
         if ended["ended"] == "error" or (ended["ended"] == "killed" and shard.starts > RESTARTS):
             why = ended.get("problem", f"its process was killed {shard.starts} times")
             raise ProviderError(
@@ -189,6 +183,19 @@ class Coordinator:
             merge(self._ledger, name, self._folder / name.rpartition("/")[2] / "ledger.db")
             release(self._ledger, name)
         shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def check_sending(sending: Sending) -> None:
+    """Refuse shards that cannot be, before anything is asked.
+
+    Raises:
+        MissingExtra: They are to run on Ray, and it is not installed.
+        RecipeError: They are to run on Ray, and there is one.
+    """
+    if sending.ray and sending.shards == 1:
+        raise RecipeError("`ray: true` shares nothing among one shard", place="ray", fix="give `shards`, 2 or more")
+    if sending.ray and find_spec("ray") is None:
+        raise MissingExtra("ray", "scale")
 
 
 def start_on_ray(spec: Mapping[str, Any]) -> Worker:

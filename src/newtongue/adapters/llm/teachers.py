@@ -19,7 +19,7 @@ Several teachers: `{"cheap": Teacher, "good": Teacher}` and `Routing` (`fixed`, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -33,10 +33,10 @@ from newtongue.adapters.llm.offline import edition, offline_teacher
 from newtongue.adapters.llm.panel import Panel
 from newtongue.adapters.llm.pool import TICK, WAIT, Pool, Signal
 from newtongue.adapters.llm.questions import Question, Reply, Voice
-from newtongue.adapters.llm.recall import recall
-from newtongue.adapters.llm.requests import Price
+from newtongue.adapters.llm.recall import Missing, missing, recall
+from newtongue.adapters.llm.requests import Body, Price
 from newtongue.adapters.llm.router import Router
-from newtongue.adapters.llm.shards import Coordinator, line_of
+from newtongue.adapters.llm.shards import Coordinator, check_sending
 from newtongue.core.errors import RecipeError
 from newtongue.core.teacher import Routing, Sending, Teacher, answering_teachers, check_teachers
 
@@ -66,7 +66,7 @@ def open_teachers(
         sending: How many at a time, how patiently.
 
     Raises:
-        RecipeError: An address or key is missing, or the routing names nobody.
+        RecipeError: An address or key is missing, the routing names nobody, or the shards cannot be.
         ProviderError: The stand-in does not start.
     """
     routing, sending = routing or Routing(), sending or Sending()
@@ -74,6 +74,7 @@ def open_teachers(
         check_teachers(teachers, routing)
     except ValueError as error:
         raise RecipeError(str(error), place="routing") from None
+    check_sending(sending)
     with ExitStack() as stack:
         offline = any(teacher.serve == "offline" for teacher in teachers.values())
         stand_in = stack.enter_context(offline_teacher()) if offline else ""
@@ -119,10 +120,9 @@ class Teachers:
             BudgetExceeded: The next request does not fit under the cap. Comes after every reply there is.
             ProviderError: A teacher cannot be used, or kept failing. Comes after every reply there is.
         """
-        batched = any(voice.teacher.batch_usd_fraction for voice in self._voices.values())
-        if batched or self._sending.shards > 1:
+        if self._shared and not self._router.window:
             questions = list(questions)
-            self._fill(questions)
+            self._fill(questions, self._router.decide(list(enumerate(questions))))
         ready: dict[int, tuple[Question, Reply]] = {}
         self.tally = Tally(self._ledger, self._stage)
         self._turn = 0
@@ -157,39 +157,63 @@ class Teachers:
         cap = self._ledger.cap()
         return None if cap is None else cap - self._ledger.spent()
 
-    def _fill(self, questions: list[Question]) -> None:
-        """Have batch files or shards ask what the ledger does not know yet; `stream` then finds it there.
+    def send(self, requests: Iterable[Missing]) -> None:
+        """Have requests answered as they stand; the answers, and refusals for good, are then in the ledger.
 
-        Questions that go to several teachers or to judges are left to `stream`.
+        Raises:
+            BudgetExceeded: The next request does not fit under the cap.
+            ProviderError: A teacher cannot be used, or kept failing.
         """
-        if self._router.window or self._routing.judges or self._routing.mode != "fixed":
-            return
-        numbered = list(enumerate(questions))
-        routes = self._router.decide(numbered)
-        known = self._recall(numbered, routes)
-        for name, voice in self._voices.items():
-            todo = [q for (n, q), route in zip(numbered, routes, strict=True) if n not in known and route == (name,)]
-            if todo and voice.teacher.batch_usd_fraction:
-                self._in_batches(name, voice, todo)
-            elif todo and self._sending.shards > 1:
-                self._in_shards(name, voice, todo)
+        for _ in self._pool.run(requests, lambda one: self._pool.lanes[one.teacher].ask(one.key, one.body)):
+            pass
+        if self._pool.problem:
+            raise self._pool.problem
 
-    def _in_batches(self, name: str, voice: Voice, todo: list[Question]) -> None:
+    @property
+    def _shared(self) -> bool:
+        """Whether batch files or shards ask."""
+        return self._sending.shards > 1 or any(voice.teacher.batch_usd_fraction for voice in self._voices.values())
+
+    def _fill(self, questions: Sequence[Question], routes: Sequence[tuple[str, ...]]) -> None:
+        """Have batch files or shards ask what the ledger does not know yet, judges too; `stream` then finds it there.
+
+        What follows from an answer (a grade, another try) is asked in the next pass. What was tried without success
+        is left to `stream`.
+        """
+        asked = list(zip(questions, routes, strict=True))
+        tried: set[str] = set()
+        while True:
+            found = missing(asked, self._voices, self._routing.judges, self._places(), self._ledger)
+            todo = [one for one in found if one.key not in tried]
+            if not self._hand_out(todo):
+                return
+            tried |= {one.key for one in todo}
+
+    def _hand_out(self, todo: Sequence[Missing]) -> bool:
+        """Give requests to batch files or shards; False when there are none for them."""
+        batched = [one for one in todo if self._voices[one.teacher].teacher.batch_usd_fraction]
+        for name in dict.fromkeys(one.teacher for one in batched):
+            self._in_batches(name, [(one.key, one.body) for one in batched if one.teacher == name])
+        rest = [one for one in todo if not self._voices[one.teacher].teacher.batch_usd_fraction]
+        if rest and self._sending.shards > 1:
+            self._in_shards(rest)
+        return bool(batched or (rest and self._sending.shards > 1))
+
+    def _in_batches(self, name: str, todo: Sequence[tuple[str, Body]]) -> None:
+        voice = self._voices[name]
         price = voice.price.times(voice.teacher.batch_usd_fraction or 1.0)
-        batches = Batches(self._pool.lanes[name].endpoint, price, self._ledger.path.parent, self._stage)
-        bodies = ((question, voice.body(question)) for question in todo)
-        batches.fill(list({voice.key(question, body): body for question, body in bodies}.items()))
+        Batches(self._pool.lanes[name].endpoint, price, self._ledger.path.parent, self._stage).fill(todo)
 
-    def _in_shards(self, name: str, voice: Voice, todo: list[Question]) -> None:
-        worst = max(voice.worst_case(voice.body(question)) for question in todo)
+    def _in_shards(self, todo: Sequence[Missing]) -> None:
+        worst = max(self._voices[one.teacher].worst_case(one.body) for one in todo)
+        names = sorted({one.teacher for one in todo})
         settings = {
-            "teacher": voice.teacher.model_dump(mode="json"),
-            "name": name,
-            "sending": self._sending.model_copy(update={"shards": 1}).model_dump(mode="json"),
+            "teachers": {name: self._voices[name].teacher.model_dump(mode="json") for name in names},
+            "sending": self._sending.model_copy(update={"shards": 1, "ray": False}).model_dump(mode="json"),
             "least_micro_usd": 2 * worst,
         }
         with closing(Coordinator(self._ledger.path.parent, self._stage, self._sending)) as coordinator:
-            coordinator.fill(map(line_of, todo), settings)
+            coordinator.fill(todo, settings)
 
     def _todo(
         self, questions: Iterable[Question], ready: dict[int, tuple[Question, Reply]]
@@ -200,6 +224,8 @@ class Teachers:
             while len(ready) > LOOK_AHEAD or not self._router.may_decide(chunk[0][0]):
                 yield WAIT
             routes = self._router.decide(chunk)
+            if self._shared and self._router.window:
+                self._fill([question for _, question in chunk], routes)
             known = self._recall(chunk, routes)
             for (number, question), route in zip(chunk, routes, strict=True):
                 reply = known.get(number)
@@ -215,8 +241,13 @@ class Teachers:
         """Return the replies the ledger alone can give, for questions that go to one teacher and no judge."""
         if self._routing.judges or self._router.window:
             return {}
-        places = {name: lane.endpoint.name for name, lane in self._pool.lanes.items()}
-        return recall(chunk, routes, self._voices, places, self._ledger)
+        single = [(number, question, route[0]) for (number, question), route in zip(chunk, routes, strict=True)
+                  if len(route) == 1]  # fmt: skip
+        found = recall([(question, name) for _, question, name in single], self._voices, self._places(), self._ledger)
+        return {n: one for (n, _, _), one in zip(single, found, strict=True) if isinstance(one, Reply)}
+
+    def _places(self) -> dict[str, str]:
+        return {name: lane.endpoint.name for name, lane in self._pool.lanes.items()}
 
 
 def _voice(name: str, teacher: Teacher, price: Price) -> Voice:
