@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from newtongue.adapters.training.loss import IGNORED
+from newtongue.adapters.training.teacher import Teacher
 
 GRAIN = 32
 """Rows are padded to a multiple of this: kernels are prepared anew for every length."""
@@ -61,6 +62,7 @@ class Settings:
     weight_decay: float
     max_grad_norm: float
     dropout: float = 0.0
+    teacher: Teacher | None = None
     mixed: Callable[[int, int], int] = lambda seed, number: seed * 1_000_003 + number
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     betas: tuple[float, float] = (0.9, 0.95)

@@ -66,7 +66,9 @@ class StepTrainer(Trainer):
         self._sums = torch.zeros(3, len(plan.sources), dtype=torch.float64, device=settings.device)
         callback = _Clock(settings, plan)
         super().__init__(
-            model=LanguageModelLoss(model, logits_at_once=LOGITS_AT_ONCE[settings.device.type]),
+            model=LanguageModelLoss(
+                model, logits_at_once=LOGITS_AT_ONCE[settings.device.type], teacher=settings.teacher
+            ),
             args=_arguments(plan, settings, scratch),
             data_collator=lambda rows: rows,
             callbacks=[callback],
@@ -127,7 +129,7 @@ class StepTrainer(Trainer):
         )
         mixed = self.how.dtype == "bfloat16"
         with torch.autocast(device.type, dtype=torch.bfloat16) if mixed else nullcontext():
-            loss, nll = model(ids, targets, scale)
+            loss, nll = model(ids, targets, scale, sources)
         loss.backward()
         self._sums[0].index_add_(0, sources, nll.sum(dim=1).double())
         self._sums[1].index_add_(0, sources, (targets != IGNORED).sum(dim=1).double())

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from newtongue.adapters.training.loss import PLAIN_HEADS
+from newtongue.adapters.training.architectures import PLAIN_HEADS, plain_head
 from newtongue.adapters.training.new_rows import Ids, Lessons, descend, frozen, hidden_states, padded
 from newtongue.core.errors import DataError
 
@@ -54,7 +54,7 @@ def learn_adapter(
     of the whole vocabulary, and old tokens need no term that ties them to their rows, because they keep them.
     """
     model = frozen(folder)
-    if model.config.model_type not in PLAIN_HEADS or getattr(model.config, "final_logit_softcapping", None):
+    if not plain_head(model):
         raise DataError(
             f"vocadt does not know how {model.config.model_type} turns states into logits",
             place=str(folder),

@@ -48,6 +48,19 @@ class Replay(Settings):
         return self
 
 
+class Distillation(Settings):
+    """A model whose whole predictions are learnt beside the next token of the text."""
+
+    model: ModelRef
+    """Teacher: the base itself on the languages to keep, or another model with the same first token ids."""
+    weight: float = Field(0.5, gt=0, le=1)
+    """Share of the target that is the teacher's distribution; the rest is the next token of the text."""
+    temperature: float = Field(1.0, gt=0)
+    """The teacher's logits are divided by this; above 1 corrects a teacher that is too sure of its training text."""
+    on: Literal["replay", "all"] = "replay"
+    """Where it teaches: on the replay, which it can read whatever tokens were added, or on all text."""
+
+
 class PretrainConfig(StageConfig):
     """Continue pre-training on target text while replaying the languages to keep."""
 
@@ -61,6 +74,8 @@ class PretrainConfig(StageConfig):
     """Relative weight of each named corpus; missing ones weigh by their size."""
     replay: Replay | None = None
     """Replay of kept languages; None trains on target text alone, with a warning."""
+    distillation: Distillation | None = None
+    """Learn a teacher's predictions too; None learns the text alone."""
     tokens: int = Field(ge=1)
     """Training tokens, replay included, counted with the model's tokenizer."""
     sequence_length: int = Field(1024, ge=8)
@@ -106,6 +121,12 @@ class PretrainConfig(StageConfig):
     def _one_device(self) -> Self:
         if self.devices > 1:
             raise ValueError("training on several devices is not there yet; devices must be 1")
+        return self
+
+    @model_validator(mode="after")
+    def _something_to_teach_on(self) -> Self:
+        if self.distillation and self.distillation.on == "replay" and self.replay is None:
+            raise ValueError("distillation on the replay needs `replay`; `on: all` teaches on all text")
         return self
 
     def rehearsal(self) -> Self:

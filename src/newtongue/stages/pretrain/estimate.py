@@ -27,6 +27,8 @@ BYTES_PER_SECOND = 1.5e6
 """Text tokenised per second."""
 SAMPLED_FLOPS_FRACTION = 0.25
 """Share of the training speed that sampling reaches: one token at a time moves weights, not numbers."""
+FORWARD_SHARE = 1 / 3
+"""Time of a teacher's forward pass, as a share of a whole training step of a model of its size."""
 PROGRAM_GB = 0.6
 """Memory of the program itself."""
 
@@ -38,10 +40,11 @@ def estimate(config: PretrainConfig, counts: Mapping[str, Counts], machine: Mach
     adapters = Adapters(config.lora.rank, new_rows(config, made)) if config.lora else None
     speed = machine.teraflops * 1e12
     loop = training_seconds(shape, config.tokens, config.sequence_length, speed, adapters=adapters)
+    loop *= 1 + taught_share(config) * FORWARD_SHARE
     passes = config.tokens // max(1, config.sequence_length * config.micro_batch * config.devices)
     text = sum(counts.get(str(ref), Counts()).utf8_bytes for ref in corpora(config))
     fixed = START_SECONDS + text / BYTES_PER_SECOND + sampling_seconds(config, counts, speed)
-    memory = peak_gb(config, shape, adapters)
+    memory = peak_gb(config, shape, adapters) + teacher_gb(config, counts)
     return Estimate(
         seconds=spread(max(loop, overhead_seconds(shape, passes)), fixed),
         tokens=config.tokens,
@@ -86,6 +89,18 @@ def sampling_seconds(config: PretrainConfig, counts: Mapping[str, Counts], speed
         return 0.0
     sampler = counts.get(str(config.replay.sampled_from), Counts())
     return config.replay.tokens * 2 * sampler.parameters / (speed * SAMPLED_FLOPS_FRACTION)
+
+
+def taught_share(config: PretrainConfig) -> float:
+    """Return the share of the training tokens that a teacher reads too."""
+    if config.distillation is None:
+        return 0.0
+    return 1.0 if config.distillation.on == "all" or config.replay is None else config.replay.share
+
+
+def teacher_gb(config: PretrainConfig, counts: Mapping[str, Counts]) -> float:
+    """Return the memory of the teacher's weights, at two bytes each, in 10^9 bytes."""
+    return 0.0 if config.distillation is None else 2e-9 * counts[config.distillation.model].parameters
 
 
 def peak_gb(config: PretrainConfig, shape: Shape, adapters: Adapters | None, micro_batch: int | None = None) -> float:

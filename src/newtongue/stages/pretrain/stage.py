@@ -12,6 +12,7 @@ from newtongue.adapters.training.export import model_counts, save_model, write_l
 from newtongue.adapters.training.lora import hold_old_rows, merge_adapters, trainable_model
 from newtongue.adapters.training.plan import Plan, Settings
 from newtongue.adapters.training.shards import Ring
+from newtongue.adapters.training.teacher import Teacher
 from newtongue.adapters.training.threads import use_threads
 from newtongue.adapters.training.trainer import train
 from newtongue.core.context import Context, Outcome
@@ -21,27 +22,30 @@ from newtongue.methods.schedule import Schedule
 from newtongue.stages.pretrain.config import Architecture, PretrainConfig
 from newtongue.stages.pretrain.data import Sequences, shares_of, target_corpora, tokenised_sources
 from newtongue.stages.pretrain.summary import Trained, outcome
+from newtongue.stages.pretrain.teaching import teacher_of
 
 
 def pretrain(config: PretrainConfig, context: Context) -> Outcome:
     """Continue pre-training (or start it) and write the trained model.
 
     Source: continued pre-training with replay of the source language as in Csaki et al. 2024 (arXiv 2404.05829);
-    replay sampled from the base itself after Sun et al. 2020 (LAMOL, arXiv 1909.03329).
+    replay sampled from the base itself after Sun et al. 2020 (LAMOL, arXiv 1909.03329); a teacher's predictions as
+    `adapters.training.teacher` says.
     """
     started = time.monotonic()
     use_threads(config.threads)
     source = starting_point(config, context)
     tokenizer = load_tokenizer(source)
+    device = pick_device(config.device)
+    teacher = teacher_of(config, context, source, device)
     rings = tokenised_sources(config, context, tokenizer)
     shares = shares_of(config, rings)
     plan = training_plan(config, rings, shares)
-    device = pick_device(config.device)
     model = trainable_model(source, config.lora, device)
     if config.embedding_rows == "new" and config.lora is None:
         hold_old_rows(model, source)
     prepared = time.monotonic()
-    log = train(model, plan, settings_of(config, device, context), context.scratch)
+    log = train(model, plan, settings_of(config, device, context, teacher), context.scratch)
     trained = time.monotonic()
     dtype = config.dtype if isinstance(config.model, Architecture) else stored_dtype(source)
     save_model(merge_adapters(model), source, context.payload, dtype=dtype)
@@ -85,7 +89,7 @@ def training_plan(config: PretrainConfig, rings: dict[str, Ring], shares: dict[s
     return Plan(steps, batch, rate, tokens_per_step, list(rings), bytes_per_token)
 
 
-def settings_of(config: PretrainConfig, device: object, context: Context) -> Settings:
+def settings_of(config: PretrainConfig, device: object, context: Context, teacher: Teacher | None) -> Settings:
     """Return the optimiser's settings."""
     return Settings(
         learning_rate=config.learning_rate,
@@ -93,6 +97,7 @@ def settings_of(config: PretrainConfig, device: object, context: Context) -> Set
         weight_decay=config.weight_decay,
         max_grad_norm=config.max_grad_norm,
         dropout=config.dropout,
+        teacher=teacher,
         mixed=hashed,
         dtype=config.dtype,
         seed=config.seed,

@@ -81,7 +81,10 @@ def card(config: PretrainConfig, trained: Trained) -> list[str]:
     lines = [f"Trained {start} on {trained.tokens:,} tokens in sequences of {config.sequence_length}: {mix}."]
     if config.lora:
         lines.append(f"Adapters of rank {config.lora.rank} were trained and merged; rows trained: {config.lora.rows}.")
-    if config.replay is None and not fresh:
+    if config.distillation:
+        where = "all text" if config.distillation.on == "all" else "the replay"
+        lines.append(f"On {where} {config.distillation.weight:.0%} of the target were predictions of a teacher.")
+    if config.replay is None and config.distillation is None and not fresh:
         lines.append("Warning: no replay. What the model knew of other languages will have got worse.")
     elif config.replay is not None and config.replay.corpus is None:
         lines.append(f"The replay was sampled from {config.replay.sampled_from} at temperature 1.")
