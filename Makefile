@@ -1,15 +1,16 @@
-# make demo | test | nightly | check | docs | prove | clean      GNU make 3.81 or newer, Linux and macOS.
+# make demo | test | test-engine | nightly | check | docs | prove | clean      GNU make 3.81 or newer, Linux and macOS.
 # Packages come from the index pip is configured for. PYTHON=… chooses the interpreter (3.11 or newer).
 
 PYTHON  ?= $(firstword $(foreach p,python3 python3.14 python3.13 python3.12 python3.11,\
              $(shell $(p) -c 'import sys; sys.version_info >= (3, 11) and print("$(p)")' 2>/dev/null)) python3)
 WORKERS ?= 2
 VENV    := .venv
+ENGINE  := .venv-engine
 BIN     := $(VENV)/bin
 PIP     := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 QUIET   := HF_HUB_OFFLINE=1 HF_HUB_DISABLE_TELEMETRY=1 TOKENIZERS_PARALLELISM=false
 
-.PHONY: demo test nightly check docs prove clean
+.PHONY: demo test test-engine nightly check docs prove clean
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/installed-train          ## Teach the shipped English model Urdu; the last line is the report's path.
@@ -17,6 +18,9 @@ demo: $(VENV)/installed-train          ## Teach the shipped English model Urdu; 
 
 test: $(VENV)/installed-dev            ## The whole test suite.
 	$(QUIET) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+test-engine: $(ENGINE)/installed       ## The tests that need Daft and Ray, in an environment of their own.
+	$(QUIET) OMP_NUM_THREADS=1 $(ENGINE)/bin/python -m pytest -rs tests/adapters/engine tests/stages/test_select_shards.py
 
 nightly: $(VENV)/installed-dev         ## What takes minutes: a hundred and eight kills of runs in random trouble, 50 MB of text.
 	$(QUIET) OMP_NUM_THREADS=1 KILLS=108 $(BIN)/python -m pytest -n $(WORKERS) tests/adapters/llm/test_faults.py
@@ -37,7 +41,7 @@ prove: $(VENV)/installed-dev           ## Kill the full demo twenty times; the r
 	$(QUIET) $(BIN)/python bench/prove.py
 
 clean:                                 ## Remove what this file made; never runs/.
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(ENGINE) build dist .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("newtongue needs Python 3.11 or newer: make PYTHON=python3.11")'
@@ -52,3 +56,10 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo 'Installing into $(VENV), once; this takes some minutes.'
 	$(PIP) --editable '.[dev]'
 	@touch $(VENV)/installed-train $@
+
+$(ENGINE)/installed: pyproject.toml constraints.txt constraints-engine.txt
+	$(PYTHON) -m venv $(ENGINE)
+	grep -vE '^(pyarrow|tqdm)==' constraints.txt | cat - constraints-engine.txt > $(ENGINE)/constraints.txt
+	$(ENGINE)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(ENGINE)/constraints.txt \
+	  --editable '.[dev,corpus,scale]'
+	@touch $@

@@ -20,7 +20,7 @@ from newtongue.methods.corruption import Example, spoil
 from newtongue.methods.quality import pair_accuracy
 from newtongue.stages.select.config import SelectConfig
 from newtongue.stages.select.pool import example_of
-from newtongue.stages.select.scorer import apply_scorer
+from newtongue.stages.select.scorer import Score
 from newtongue.stages.select.stage import select
 
 
@@ -37,7 +37,7 @@ def train(folder: Path, rows: list[Conversation] | None = None, **settings: Any)
 
 
 def scores(folder: Path, rows: list[Example]) -> np.ndarray:
-    return apply_scorer(folder / "payload", rows, context(folder / "use", {}))
+    return Score(folder / "payload")(rows)["scores"]
 
 
 @pytest.fixture(scope="module")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import numpy as np
 import pytest
 from stages.synth_kit import context
 from stages.test_select import EMBEDDED, TAGS, Artefact, counts, explained, kept, many, run, sealed
+from stages.test_select_scorer import train
 
 from newtongue.core.budget import Counts, Machine
 from newtongue.core.errors import RecipeError
@@ -21,6 +25,8 @@ from newtongue.stages.select.config import Embeddings, SelectConfig
 from newtongue.stages.select.estimate import estimate
 from newtongue.stages.select.pool import read_pool
 from newtongue.stages.select.vectors import embed
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def chosen(folder: Path, source: Artefact, **settings: Any) -> list[str]:
@@ -129,3 +135,41 @@ def read_pool_rows(folder: Path, source: Artefact) -> list[Any]:
     first = list(pool.every())
     assert first == list(pool.every())
     return first
+
+
+@pytest.fixture(scope="module")
+def scored_pool(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set of candidates and a scorer trained on them."""
+    folder = tmp_path_factory.mktemp("pool")
+    train(folder, many(40))
+    return folder
+
+
+def elsewhere(folder: Path, pool: Path, runner: str, processes: int, **settings: Any) -> dict[str, bytes]:
+    """The payload of a choice from shards made in another process."""
+    given = {"shard_rows": 30, "keep": 9, **settings, "engine": {"runner": runner, "processes": processes}}
+    paths = [str(ROOT / "src"), str(ROOT / "tests")]
+    command = [sys.executable, str(ROOT / "tests/stages/select_elsewhere.py")]
+    subprocess.run(
+        [*command, str(folder), str(pool / "candidates"), json.dumps(given)],
+        check=True,
+        capture_output=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+    return {file.name: file.read_bytes() for file in (folder / "payload").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("method", "runner", "processes"),
+    [("mdaq_mmr", "native", 2), ("facility_location", "native", 1), ("mdaq_mmr", "ray", 2)],
+)
+def test_where_shards_run_changes_no_byte(
+    tmp_path: Path, scored_pool: Path, method: str, runner: str, processes: int
+) -> None:
+    pytest.importorskip("daft", reason="needs the extra `corpus`")
+    if runner == "ray":
+        pytest.importorskip("ray", reason="needs the extra `scale`")
+    settings = {"method": method, "scope": "language", "protect": ["hin-3"]}
+    plain = elsewhere(tmp_path / "plain", scored_pool, "plain", 1, **settings)
+    assert elsewhere(tmp_path / runner, scored_pool, runner, processes, **settings) == plain
+    assert json.loads(plain["selection.json"])["shards"] == 4

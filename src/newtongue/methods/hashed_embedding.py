@@ -8,7 +8,7 @@ Shapes: B texts, D dimensions, S slots.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,16 +40,19 @@ def embed_texts(texts: Sequence[str], dimensions: int) -> Grid:
     Source: sparse random projections, Achlioptas 2003 and Kane and Nelson 2014 (arXiv 1012.1577), with SIGNS non-zero
         entries per n-gram; hashing as in Weinberger et al. 2009 (arXiv 0902.2206).
     """
-    return project_texts(texts, rarity([texts]), dimensions)
+    return project_texts(texts, inverse_frequency(occurrences(texts), len(texts)), dimensions)
 
 
-def rarity(parts: Iterable[Sequence[str]]) -> NDArray[np.float64]:
-    """Return how rare the n-grams of every slot are in a pool that comes in parts: array (SLOTS,), idf."""
-    frequency, count = np.zeros(SLOTS), 0
-    for texts in parts:
-        count += len(texts)
-        for part in _batches(texts):
-            frequency += _slot_counts(part)
+def occurrences(texts: Sequence[str]) -> NDArray[np.int64]:
+    """Return in how many of some texts the n-grams of every slot occur: array (SLOTS,), to be added up over a pool."""
+    found = np.zeros(SLOTS, dtype=np.int64)
+    for part in _batches(texts):
+        found += _slot_counts(part)
+    return found
+
+
+def inverse_frequency(frequency: NDArray[np.int64], count: int) -> NDArray[np.float64]:
+    """Return the rarity of slots that occur in `frequency` of `count` texts: log((1 + count) / (1 + frequency))."""
     return np.asarray(np.log((1 + count) / (1 + frequency)))
 
 

@@ -112,6 +112,14 @@ def read_preferences(artefact: Artefact, split: str | None = None) -> Iterator[P
         )
 
 
+def stored_rows(artefact: Artefact) -> int | None:
+    """Return how many rows a sealed set has, of all splits or of the part that is named; None for a user's files."""
+    if not artefact.sealed:
+        return None
+    files = sorted(artefact.path.glob(f"{artefact.part or '*'}-*.parquet"))
+    return sum(pq.ParquetFile(file).metadata.num_rows for file in files)
+
+
 def _turns(value: Any, name: str, place: str) -> tuple[Message, ...]:
     if value is None:
         return ()

@@ -1,53 +1,25 @@
-"""From pool, scores and vectors to a choice: shares per language, quotas, shards, and the method's own order."""
+"""From pool, scores and vectors to a choice; from a large pool through shards, each chosen from by itself."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from newtongue.adapters.engine import Arrays, run_over
+from newtongue.core.context import Context
 from newtongue.core.errors import RecipeError
-from newtongue.methods.clustering import cluster_count, kmeans, principal
-from newtongue.methods.diversity import k_center, mmr
-from newtongue.methods.quotas import Quotas
-from newtongue.methods.selection import cluster_rounds, top_and_clusters
-from newtongue.methods.submodular import coverage_value, facility_location, facility_value, token_coverage
-from newtongue.methods.unit_grid import Grid
+from newtongue.methods.submodular import coverage_value, facility_value
 from newtongue.stages.select.config import SelectConfig
+from newtongue.stages.select.material import Material, load_rows, save_rows
 from newtongue.stages.select.numbers import Numbers, divisions
-from newtongue.stages.select.pool import Pool
+from newtongue.stages.select.pick import pick
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Material:
-    """What a method may look at.
-
-    Attributes:
-        pool: Facts on the rows.
-        keep: Rows to keep in all.
-        scores: Score per row, NaN where there is none.
-        quality: Rank of every score within its language, NaN where a score is missing.
-        ties: A different number per row; the lower one wins between equal rows.
-        vectors: Unit vectors on the grid, None where the method needs none and none were asked for.
-        protected: Places of the rows that always stay.
-        tokens: New tokens of every row, for `new_token_coverage`.
-    """
-
-    pool: Pool
-    keep: int
-    scores: Floats
-    quality: Floats
-    ties: Ints
-    vectors: Grid | None
-    protected: list[int]
-    tokens: list[Ints] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -69,10 +41,10 @@ class Choice:
     last: Ints
 
 
-def choose(config: SelectConfig, material: Material, progress: Callable[[int], None]) -> Choice:
+def choose(config: SelectConfig, material: Material, context: Context) -> Choice:
     """Choose rows, of a large pool first within shards drawn by chance and then over what the shards keep.
 
-    A pool of `shard_rows` rows or fewer is looked at in one piece.
+    A pool of `shard_rows` rows or fewer is looked at in one piece. Shards run where the data engine runs.
 
     Raises:
         RecipeError: Quotas or protected rows ask for more than `keep`, or shards keep all their rows.
@@ -85,20 +57,20 @@ def choose(config: SelectConfig, material: Material, progress: Callable[[int], N
         division at most).
     """
     numbers = Numbers.of(config, material.pool, material.keep, material.protected)
+    material = _grounded(config, material)
     left, first, candidates, clusters = np.arange(len(material.pool)), 0, list[list[int]](), None
     while len(left) > config.shard_rows:
         shards = _shards(left, material.ties, config.shard_rows)
-        found = [_pick(config, material, numbers, places, lambda count: None) for places in shards]
-        first, clusters = (first, clusters) if first else (len(shards), _joined([made for _, made in found]))
-        candidates, before = [order for order, _ in found], len(left)
-        left = np.unique(np.concatenate([np.array(order, dtype=np.int64) for order in candidates]))
+        candidates, made = _each_shard(config, material, numbers, shards, context)
+        first, clusters = (first, clusters) if first else (len(shards), made)
+        before, left = len(left), np.unique(np.concatenate([np.array(order, dtype=np.int64) for order in candidates]))
         if len(left) == before:
             raise RecipeError(
                 f"{len(shards)} shards of at most {config.shard_rows:,} rows keep all their rows",
                 place="select.shard_rows",
                 fix=f"set it to more than twice what is kept ({material.keep:,})",
             )
-    order, made = _pick(config, material, numbers, left, progress)
+    order, made = pick(config, material, numbers, left, lambda n: context.progress(n, material.keep, "rows"))
     order = _best(config, material, [order, *candidates])
     short = _shortfalls(material, numbers, order)
     return Choice(order, made if clusters is None else clusters, short, max(1, first), left)
@@ -110,29 +82,51 @@ def _shards(left: Ints, ties: Ints, most: int) -> list[Ints]:
     return [np.sort(by_chance[number::count]) for number in range(count)]
 
 
-def _joined(clusters: Sequence[Ints | None]) -> Ints | None:
-    """Return one array of clusters from those of shards, which know -1 for rows of other shards."""
-    found: Ints | None = None
-    for part in clusters:
-        if part is not None:
-            first = 0 if found is None else int(found.max()) + 1
-            found = part if found is None else np.where(part >= 0, part + first, found)
-    return found
+@dataclass(frozen=True)
+class PickShard:
+    """Chooses within one shard, wherever that is done.
+
+    Attributes:
+        config: How.
+        numbers: Rows wanted of the whole pool.
+        like: What is not kept per row.
+        vectors: File of the whole pool's vectors, if there are any.
+    """
+
+    config: SelectConfig
+    numbers: Numbers
+    like: Material
+    vectors: Path | None
+
+    def __call__(self, file: str) -> Arrays:
+        """Return the places chosen, in order, and the cluster of every row of the shard."""
+        material, places = load_rows(file, self.like)
+        if self.vectors:
+            whole = np.load(self.vectors, mmap_mode="r", allow_pickle=False)
+            material = replace(material, vectors=whole[places], whole=whole)
+        order, clusters = pick(self.config, material, self.numbers, np.arange(len(places)), lambda count: None)
+        found = {"order": places[np.array(order, dtype=np.int64)]}
+        return found if clusters is None else {**found, "clusters": clusters}
 
 
-def _pick(
-    config: SelectConfig, material: Material, numbers: Numbers, left: Ints, progress: Callable[[int], None]
-) -> tuple[list[int], Ints | None]:
-    """Choose among some of the rows in one piece; return places in order, and the clusters (-1 for other rows)."""
-    groups = [group for group in numbers.groups(config.scope, material.pool, left) if len(group[0])]
-    clusters = _clusters(config, material, [places for places, _, _ in groups])
-    always, order = set(material.protected), list[int]()
-    for places, tag, quotas in groups:
-        protected = [k for k, place in enumerate(places) if int(place) in always]
-        method = _Method(config, material, places, tag, clusters)
-        found = method.run(quotas, protected, partial(_report, progress, len(order)))
-        order += [int(places[k]) for k in (*protected, *found)]
-    return order, clusters
+def _each_shard(
+    config: SelectConfig, material: Material, numbers: Numbers, shards: list[Ints], context: Context
+) -> tuple[list[list[int]], Ints | None]:
+    """Choose within every shard; return the places chosen, and the cluster of every row, -1 outside the shards."""
+    files = [context.scratch / f"shard-{number:06d}.npz" for number in range(len(shards))]
+    for file, places in zip(files, shards, strict=True):
+        save_rows(material, places, file)
+    vectors = getattr(material.vectors, "filename", None)
+    work = PickShard(config, numbers, material.without_rows(), vectors and Path(vectors))
+    orders, clusters, first = list[list[int]](), None, 0
+    for places, found in zip(shards, run_over(config.engine, work, list(map(str, files))), strict=True):
+        orders.append(found["order"].tolist())
+        context.progress(len(orders), len(shards), "shards")
+        if "clusters" in found:
+            clusters = np.full(len(material.pool), -1, dtype=np.int64) if clusters is None else clusters
+            clusters[places] = found["clusters"] + first
+            first = int(clusters.max()) + 1
+    return orders, clusters
 
 
 def _best(config: SelectConfig, material: Material, orders: list[list[int]]) -> list[int]:
@@ -141,90 +135,22 @@ def _best(config: SelectConfig, material: Material, orders: list[list[int]]) -> 
         return orders[0]
     if config.method == "new_token_coverage":
         return max(orders, key=lambda order: coverage_value([material.tokens[place] for place in order]))
-    assert material.vectors is not None
-    vectors, ground = material.vectors, material.vectors[_ground(config, material, None)]
+    assert material.whole is not None
+    vectors, ground = material.whole, material.whole[material.ground[None]]
     return max(orders, key=lambda order: facility_value(vectors[order], ground, range(len(order))))
 
 
-def _ground(config: SelectConfig, material: Material, tag: str | None) -> Ints:
-    """Return the places of the rows to be represented, of one language or all: `ground_rows` by chance at most."""
-    tags = material.pool.languages
-    places = np.array([k for k, t in enumerate(tags) if t == tag]) if tag is not None else np.arange(len(tags))
-    return np.sort(places[material.ties[places].argsort()[: config.diversity.ground_rows]])
-
-
-def _report(progress: Callable[[int], None], before: int, count: int) -> None:
-    progress(before + count)
-
-
-def _clusters(config: SelectConfig, material: Material, groups: Sequence[Ints]) -> Ints | None:
-    """Return the cluster of every row, -1 outside the groups; rows that do not compete are clustered apart."""
-    if material.vectors is None:
-        return None
-    found, first = np.full(len(material.pool), -1, dtype=np.int64), 0
-    for places in groups:
-        count = config.diversity.clusters or cluster_count(len(places))
-        turned = principal(material.vectors[places], config.diversity.variance)
-        labels = kmeans(turned, count, config.seed)
-        found[places] = labels + first
-        first += int(labels.max()) + 1
-    return found
-
-
-class _Method:
-    """One method on the rows of one group; places are numbers within the group."""
-
-    def __init__(
-        self, config: SelectConfig, material: Material, places: Ints, tag: str | None, clusters: Ints | None
-    ) -> None:
-        self.config, self.material, self.places, self.tag = config, material, places, tag
-        self.ties = material.ties[places].argsort().argsort()
-        self.quality = material.quality[places]
-        self.scores = material.scores[places]
-        self.vectors = None if material.vectors is None else material.vectors[places]
-        self.clusters = None if clusters is None else clusters[places]
-
-    def run(self, quotas: Quotas, protected: list[int], progress: Callable[[int], None]) -> list[int]:
-        """Return what is chosen beside the protected rows."""
-        method = self.config.method
-        if method in ("random", "length", "topk", "mdaq_cluster", "car"):
-            return self._walk(quotas, protected)
-        if method == "new_token_coverage":
-            tokens = [self.material.tokens[place] for place in self.places]
-            return token_coverage(tokens, quotas, self.ties, chosen=protected, progress=progress)
-        assert self.vectors is not None
-        if method == "k_center":
-            return k_center(self.vectors, quotas, self.ties, chosen=protected, progress=progress)
-        if method == "facility_location":
-            assert self.material.vectors is not None
-            ground = self.material.vectors[_ground(self.config, self.material, self.tag)]
-            return facility_location(self.vectors, ground, quotas, self.ties, chosen=protected, progress=progress)
-        weight = self.config.diversity.quality_weight
-        return mmr(self.vectors, self.quality, weight, quotas, self.ties, chosen=protected, progress=progress)
-
-    def _walk(self, quotas: Quotas, protected: list[int]) -> list[int]:
-        for place in protected:
-            quotas.take(place)
-        taken = set(protected)
-        order = [place for place in self._order(taken) if place not in taken]
-        found = quotas.walk(order)
-        if self.config.method == "car" and self.clusters is not None:
-            quotas.total = len(self.places)
-            best = top_and_clusters(self.scores, self.clusters, self.ties, self.config.diversity.per_cluster)
-            found += quotas.walk([place for place in best if place not in taken | set(found)])
-        return found
-
-    def _order(self, taken: set[int]) -> list[int]:
-        if self.config.method == "random":
-            return [int(k) for k in self.ties.argsort()]
-        if self.config.method == "length":
-            values = np.array([self.material.pool.lengths[place] for place in self.places])
-        elif self.config.method == "mdaq_cluster":
-            assert self.clusters is not None
-            return cluster_rounds(self.quality, self.clusters, self.ties, taken)
-        else:
-            values = self.scores
-        return [int(k) for k in np.lexsort((self.ties, -values))]
+def _grounded(config: SelectConfig, material: Material) -> Material:
+    """Add the rows to be represented, of every language and of all: `ground_rows` by chance at most."""
+    if config.method != "facility_location":
+        return material
+    tags = np.array(material.pool.languages, dtype=object)
+    groups: dict[str | None, Ints] = {None: np.arange(len(tags))}
+    if config.scope == "language":
+        groups |= {tag: np.flatnonzero(tags == tag) for tag in dict.fromkeys(material.pool.languages)}
+    most = config.diversity.ground_rows
+    ground = {tag: np.sort(places[material.ties[places].argsort()[:most]]) for tag, places in groups.items()}
+    return replace(material, whole=material.vectors, ground=ground)
 
 
 def _shortfalls(material: Material, numbers: Numbers, order: Sequence[int]) -> list[str]:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from newtongue.core.config import ConversationsRef, FileRef, ModelRef, Ref, RowsRef, Settings, StageConfig, operational
+from newtongue.core.engine import Engine
 
 Method = Literal[
     "random", "length", "topk", "car", "mdaq_cluster", "mdaq_mmr", "k_center", "facility_location", "new_token_coverage"
@@ -141,6 +142,8 @@ class SelectConfig(StageConfig):
     shard_rows: int = Field(1_000_000, ge=2)
     """Rows looked at together. A larger pool stays on disk and is cut into shards by chance; each shard chooses, then
     one choice is made of what the shards keep."""
+    engine: Engine = operational(Engine())
+    """Where passes over a pool of more than `shard_rows` rows run."""
     makes_kind: Literal["Conversations", "Corpus", "Preferences"] = "Conversations"
     """Kind of the rows; the stage makes the kind it was given, or a Scorer when `train` is set."""
     seed: int = 0

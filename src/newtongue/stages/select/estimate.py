@@ -4,7 +4,7 @@ Rows are read once and written once. On top of that come: hashed n-gram vectors 
 passes of rows times clusters times dimensions; a choice row by row, at most rows times kept rows times dimensions (lazy
 methods look at a part of them); and the nearest kept row of every row, the same product once. A pool of more than
 `shard_rows` rows stays on disk: memory then grows by a few hundred bytes per row, not by its text, and each shard has
-the clusters of its own size.
+the clusters of its own size. Shards worked on at a time (`engine.processes`) are held at a time.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ def estimate(config: SelectConfig, counts: Mapping[str, Counts], machine: Machin
         seconds += VECTOR_SECONDS_PER_BYTE * source.utf8_bytes + products / MULTIPLY_ADDS_PER_SECOND
     held = min(available, config.shard_rows)
     texts = source.utf8_bytes if held == available else 0
+    shards = min(config.engine.processes, -(-available // config.shard_rows))
     return Estimate(
         seconds=(seconds / 1.5, seconds, 3 * seconds),
-        disk_gb=(2 * source.utf8_bytes + 2 * available * dimensions) / 1e9,
-        memory_gb=0.3 + (5 * texts + 6 * held * dimensions + BYTES_PER_ROW * available) / 1e9,
+        disk_gb=((2 if texts else 3) * source.utf8_bytes + 2 * available * dimensions) / 1e9,
+        memory_gb=0.3 + (5 * texts + 6 * shards * held * dimensions + BYTES_PER_ROW * available) / 1e9,
         makes=Counts(documents=kept, utf8_bytes=source.utf8_bytes * kept // available),
         notes=("encoder time is not included",) if config.embeddings and config.embeddings.encoder else (),
     )

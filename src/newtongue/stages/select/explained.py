@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,21 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from newtongue.adapters.engine import Arrays, run_over
+from newtongue.core.context import Context
 from newtongue.methods.clustering import rotation, turn
 from newtongue.methods.unit_grid import ONE, Grid, dots
-from newtongue.stages.select.choose import Choice, Material
+from newtongue.stages.select.choose import Choice
 from newtongue.stages.select.config import SelectConfig
+from newtongue.stages.select.material import Material
+from newtongue.stages.select.pool import Pool
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 BLOCK_ROWS = 1024
+RANGE_ROWS = 65536
+"""Rows of a piece of the search for nearest kept rows."""
 BINS = 20
 """Bars of a score distribution."""
 MAP_POINTS = 600
@@ -40,13 +47,15 @@ DROPPED = {
 """Method -> why a row was dropped, in words; a full quota is another reason."""
 
 
-def write_explanations(config: SelectConfig, material: Material, choice: Choice, folder: Path) -> dict[str, Any]:
+def write_explanations(
+    config: SelectConfig, pool: Pool, material: Material, choice: Choice, context: Context
+) -> dict[str, Any]:
     """Write `explained.jsonl` (a line per training row) and `selection.json` (facts for the report)."""
-    kept = np.zeros(len(material.pool), dtype=np.bool_)
+    kept = np.zeros(len(pool), dtype=np.bool_)
     kept[choice.order] = True
-    nearest = _nearest_kept(material.vectors, kept) if material.vectors is not None else None
-    with open(folder / "explained.jsonl", "wb") as stream:
-        for line in _lines(config, material, choice, nearest):
+    nearest = _nearest_kept(pool, material.vectors, kept) if material.vectors is not None else None
+    with open(context.payload / "explained.jsonl", "wb") as stream:
+        for line in _lines(config, pool, material, choice, nearest):
             stream.write(orjson.dumps(line) + b"\n")
     facts = {
         "format": 1,
@@ -61,14 +70,14 @@ def write_explanations(config: SelectConfig, material: Material, choice: Choice,
         "coverage": _coverage(material, choice, kept, nearest),
         "map": _map(material, kept),
     }
-    (folder / "selection.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
+    (context.payload / "selection.json").write_bytes(orjson.dumps(facts, option=orjson.OPT_INDENT_2) + b"\n")
     return facts
 
 
 def _lines(
-    config: SelectConfig, material: Material, choice: Choice, nearest: tuple[Ints, Floats] | None
+    config: SelectConfig, pool: Pool, material: Material, choice: Choice, nearest: tuple[Ints, Floats] | None
 ) -> Iterator[dict[str, Any]]:
-    pool, turn = material.pool, {place: number for number, place in enumerate(choice.order, 1)}
+    turn = {place: number for number, place in enumerate(choice.order, 1)}
     ranks = language_ranks(material.scores, pool.languages)
     sizes, always, last = Counter(pool.languages), set(material.protected), set(choice.last.tolist())
     for place, name in enumerate(pool.names):
@@ -103,22 +112,50 @@ def language_ranks(scores: Floats, languages: Sequence[str]) -> Ints | None:
     return found
 
 
-def _nearest_kept(vectors: Grid, kept: NDArray[np.bool_]) -> tuple[Ints, Floats]:
+def _nearest_kept(pool: Pool, vectors: Grid, kept: NDArray[np.bool_]) -> tuple[Ints, Floats]:
     """Return for every row the nearest kept row other than itself, and the cosine; -1 when there is none."""
     places = np.flatnonzero(kept)
-    stay = np.asarray(vectors[places])
-    found, cosines = np.full(len(vectors), -1), np.full(len(vectors), -np.inf)
-    for first in range(0, len(vectors), BLOCK_ROWS):
-        rows = np.arange(first, min(first + BLOCK_ROWS, len(vectors)))
-        for second in range(0, len(places), 4 * BLOCK_ROWS):
-            some = places[second : second + 4 * BLOCK_ROWS]
-            close = dots(vectors[rows], stay[second : second + 4 * BLOCK_ROWS])
+    work = Nearest(getattr(vectors, "filename", None) or vectors, places, np.asarray(vectors[places]))
+    ranges = [f"{first}:{first + RANGE_ROWS}" for first in range(0, len(vectors), RANGE_ROWS)]
+    parts = list(run_over(pool.engine, work, ranges) if pool.streamed else map(work, ranges))
+    return np.concatenate([part["nearest"] for part in parts]), np.concatenate([part["cosines"] for part in parts])
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Finds the nearest kept row of every row.
+
+    Attributes:
+        vectors: Vectors of all rows, or the file they are in.
+        places: Places of the kept rows.
+        stay: Their vectors.
+    """
+
+    vectors: Grid | str | Path
+    places: Ints
+    stay: Grid
+
+    def __call__(self, span: str) -> Arrays:
+        """Return the nearest kept row, -1 if none, and the cosine, for rows `first:last`."""
+        mapped = isinstance(self.vectors, str | Path)
+        vectors = np.load(self.vectors, mmap_mode="r", allow_pickle=False) if mapped else self.vectors
+        start, end = (min(int(part), len(vectors)) for part in span.split(":"))
+        spans = [np.arange(first, min(first + BLOCK_ROWS, end)) for first in range(start, end, BLOCK_ROWS)]
+        parts = [self._of(rows, np.asarray(vectors[rows])) for rows in spans]
+        nearest, cosines = (np.concatenate(side) for side in zip(*parts, strict=True))
+        return {"nearest": nearest, "cosines": cosines}
+
+    def _of(self, rows: Ints, vectors: Grid) -> tuple[Ints, Floats]:
+        found, cosines = np.full(len(rows), -1), np.full(len(rows), -np.inf)
+        for first in range(0, len(self.places), 4 * BLOCK_ROWS):
+            some = self.places[first : first + 4 * BLOCK_ROWS]
+            close = dots(vectors, self.stay[first : first + 4 * BLOCK_ROWS])
             close[rows[:, None] == some[None, :]] = -np.inf
             best = close.argmax(axis=1)
             value = close[np.arange(len(rows)), best] / ONE
-            better = value > cosines[rows]
-            found[rows[better]], cosines[rows[better]] = some[best[better]], value[better]
-    return found, cosines
+            better = value > cosines
+            found[better], cosines[better] = some[best[better]], value[better]
+        return found, cosines
 
 
 def _languages(material: Material, kept: NDArray[np.bool_]) -> dict[str, Any]:

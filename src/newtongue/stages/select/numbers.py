@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from newtongue.core.errors import DataError, RecipeError
 from newtongue.methods.quotas import Division, Quotas, apportion, divide
 from newtongue.stages.select.config import Quota, SelectConfig
-from newtongue.stages.select.pool import Pool
+from newtongue.stages.select.pool import Facts
 
 Ints = NDArray[np.int64]
 
@@ -34,7 +34,7 @@ class Numbers:
     within: Mapping[str, Mapping[str, Mapping[str, int]]]
 
     @classmethod
-    def of(cls, config: SelectConfig, pool: Pool, keep: int, protected: Sequence[int]) -> Numbers:
+    def of(cls, config: SelectConfig, pool: Facts, keep: int, protected: Sequence[int]) -> Numbers:
         """Work them out.
 
         Raises:
@@ -51,7 +51,7 @@ class Numbers:
         within = {name: _within(pool.languages, values, wanted[name]) for name, values in divisions(pool)[1:]}
         return cls(keep, wanted, _shares(pool, wanted["language"], keep, protected), within)
 
-    def groups(self, scope: str, pool: Pool, left: Ints) -> list[tuple[Ints, str | None, Quotas]]:
+    def groups(self, scope: str, pool: Facts, left: Ints) -> list[tuple[Ints, str | None, Quotas]]:
         """Return the places that compete with each other, their language if that is why, and what they may take."""
         if scope == "global":
             parts = [
@@ -70,7 +70,7 @@ class Numbers:
         return found
 
 
-def divisions(pool: Pool) -> list[tuple[str, list[str]]]:
+def divisions(pool: Facts) -> list[tuple[str, list[str]]]:
     """Return the ways of sorting rows into kinds: name, and the value of every row."""
     return [("language", pool.languages), ("task", pool.tasks), ("source", pool.sources)]
 
@@ -104,7 +104,7 @@ def _wanted(quotas: Quota, name: str, values: Sequence[str], keep: int) -> dict[
     return found
 
 
-def _shares(pool: Pool, named: Mapping[str, int], keep: int, protected: Sequence[int]) -> dict[str, int]:
+def _shares(pool: Facts, named: Mapping[str, int], keep: int, protected: Sequence[int]) -> dict[str, int]:
     """Return how many rows each language may keep: its quota, or a share by its rows; never less than it protects."""
     sizes = Counter(pool.languages)
     rest = apportion(keep - sum(named.values()), {tag: n for tag, n in sizes.items() if tag not in named})

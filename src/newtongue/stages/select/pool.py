@@ -9,14 +9,17 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from newtongue.adapters.tables import read_conversations, read_documents
+from newtongue.adapters.engine import Arrays, PieceWriter, read_piece, run_over
+from newtongue.adapters.tables import read_conversations, read_documents, stored_rows
 from newtongue.adapters.tables.files import Reject, read_rows
 from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context
+from newtongue.core.engine import Engine
 from newtongue.core.errors import DataError, RecipeError
 from newtongue.core.rows import Conversation, Document
 from newtongue.methods.corruption import Example
@@ -28,34 +31,51 @@ UNSTATED = "unstated"
 """What a row without language, task or source is counted under."""
 
 
-@dataclass(frozen=True)
-class Pool:
-    """Facts on training rows, in their order. The texts of a large pool stay on disk and are read when needed.
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of rows beside their texts.
+
+    Attributes:
+        languages: Language of every row.
+        tasks: Task type of every row.
+        sources: Source of every row.
+        lengths: Characters of every answer.
+    """
+
+    languages: list[str] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
+    sources: list[str] = field(default_factory=list)
+    lengths: array[float] = field(default_factory=lambda: array("d"))
+
+    def __len__(self) -> int:
+        return len(self.languages)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool(Facts):
+    """Training rows in their order. The texts of a large pool stay on disk and are read when needed.
 
     Attributes:
         source: Where the rows come from.
         every: Reads all rows, the held-out ones among them, in their order.
-        streamed: Whether `every` reads from disk rather than from memory.
+        engine: The data engine that passes over a large pool run through.
+        pieces: Files with prompts, answers and languages of the training rows of a large pool; none where they are
+            held in memory.
         names: Id of every training row; its number where it has none.
-        languages: Language of every training row.
-        tasks: Task type of every training row.
-        sources: Source of every training row.
-        lengths: Characters of every answer.
         scores: Score that every row carries, NaN without one.
     """
 
     source: Artefact
     every: Callable[[], Iterator[Row]]
-    streamed: bool = False
+    engine: Engine
+    pieces: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
-    languages: list[str] = field(default_factory=list)
-    tasks: list[str] = field(default_factory=list)
-    sources: list[str] = field(default_factory=list)
-    lengths: array[float] = field(default_factory=lambda: array("d"))
     scores: array[float] = field(default_factory=lambda: array("d"))
 
-    def __len__(self) -> int:
-        return len(self.names)
+    @property
+    def streamed(self) -> bool:
+        """Whether rows are read from disk rather than from memory."""
+        return bool(self.pieces)
 
     def note(self, row: Row) -> None:
         """Take the facts of one more training row."""
@@ -72,15 +92,44 @@ class Pool:
         return (row for row in self.every() if row.split != "heldout")
 
     def batches(self, size: int) -> Iterator[list[Example]]:
-        """Yield prompts and answers of the training rows, `size` at a time."""
+        """Yield prompts and answers of the training rows, `size` at a time, or as many as a piece holds."""
+        if self.pieces:
+            yield from map(_read_examples, self.pieces)
+            return
         rows = self.rows()
         while batch := [example_of(row) for row in islice(rows, size)]:
             yield batch
+
+    def each(self, work: Callable[[list[Example]], Arrays], size: int) -> Iterator[Arrays]:
+        """Yield what some work gives for all training rows, batch by batch in their order.
+
+        Args:
+            work: Gives the same for a row whatever rows are beside it; runs where the data engine runs.
+            size: Rows of a batch where they are held in memory.
+        """
+        if self.pieces:
+            return run_over(self.engine, OnPiece(work), self.pieces)
+        return map(work, self.batches(size))
 
     def picked(self, places: Collection[int]) -> list[Row]:
         """Return the training rows at some places, in the pool's order."""
         wanted = set(places)
         return [row for place, row in enumerate(self.rows()) if place in wanted]
+
+
+@dataclass(frozen=True)
+class OnPiece:
+    """Work on examples as work on the file they stand in."""
+
+    work: Callable[[list[Example]], Arrays]
+
+    def __call__(self, piece: str) -> Arrays:
+        """Return what the work gives for the examples of a piece."""
+        return self.work(_read_examples(piece))
+
+
+def _read_examples(piece: str) -> list[Example]:
+    return [Example(*row) for row in read_piece(piece)]
 
 
 def example_of(row: Row) -> Example:
@@ -107,26 +156,32 @@ def read_pool(config: SelectConfig, context: Context) -> Pool:
         )
     if config.makes_kind == "Preferences":
         raise RecipeError("Preferences cannot be selected yet", place="select.makes_kind")
-    pool = _gathered(source, config.makes_kind == "Corpus", config.shard_rows)
+    pool = _gathered(source, config, context.scratch / "pieces")
     if not len(pool):
         raise DataError("there is no training row to choose from", place=str(config.candidates))
     _refuse_duplicates(pool)
     return pool
 
 
-def _gathered(source: Artefact, corpus: bool, most: int) -> Pool:
+def _gathered(source: Artefact, config: SelectConfig, folder: Path) -> Pool:
     def read() -> Iterator[Row]:
-        return read_documents(source) if corpus else read_conversations(source)
+        return read_documents(source) if config.makes_kind == "Corpus" else read_conversations(source)
 
-    pool, held = Pool(source, read, streamed=True), list[Row]()
-    for number, row in enumerate(read()):
-        if row.split != "heldout":
+    known = stored_rows(source)
+    held = list(islice(read(), config.shard_rows + 1)) if known is None or known <= config.shard_rows else []
+    if known == len(held) or 0 < len(held) <= config.shard_rows:
+        pool = Pool(source=source, every=lambda: iter(held), engine=config.engine)
+        for row in pool.rows():
             pool.note(row)
-        if number < most:
-            held.append(row)
-        elif held:
-            held.clear()
-    return replace(pool, every=lambda: iter(held), streamed=False) if held else pool
+        return pool
+    held.clear()
+    pool = Pool(source=source, every=read, engine=config.engine)
+    with PieceWriter(folder, ["prompt", "answer", "language"]) as writer:
+        for row in pool.rows():
+            pool.note(row)
+            example = example_of(row)
+            writer.add(example.prompt, example.answer, example.language)
+    return replace(pool, pieces=writer.files)
 
 
 def _refuse_duplicates(pool: Pool) -> None:

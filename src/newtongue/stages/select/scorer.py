@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from newtongue.adapters.engine import Arrays
 from newtongue.core.context import Context, Outcome
 from newtongue.core.errors import DataError
 from newtongue.methods import quality
@@ -50,12 +52,32 @@ def train_scorer(config: SelectConfig, training: ScorerTraining, pool: Pool, con
     )
 
 
-def apply_scorer(folder: Path, examples: Sequence[Example], context: Context) -> Floats:
-    """Return the score of every row: array (B,), larger is better.
+@dataclass(frozen=True)
+class Score:
+    """Scores rows; the scorer is read when first needed.
 
-    Raises:
-        DataError: The folder holds no scorer, or one of another format.
+    Attributes:
+        folder: Payload of a stage that made a scorer.
+        loaded: The scorer, once it is needed.
     """
+
+    folder: Path
+    loaded: list[tuple[Describer, Trained]] = field(default_factory=list)
+
+    def __call__(self, examples: Sequence[Example]) -> Arrays:
+        """Return the scores of some rows.
+
+        Raises:
+            DataError: The folder holds no scorer, or one of another format.
+        """
+        if not self.loaded:
+            self.loaded.append(_load(self.folder))
+        describer, trained = self.loaded[0]
+        described = describer.describe(examples, trained.surface, lambda *a, **k: None)
+        return {"scores": trained.score(described, [example.language for example in examples])}
+
+
+def _load(folder: Path) -> tuple[Describer, Trained]:
     file = folder / "scorer.json"
     if not file.is_file():
         raise DataError(
@@ -64,12 +86,10 @@ def apply_scorer(folder: Path, examples: Sequence[Example], context: Context) ->
     facts = orjson.loads(file.read_bytes())
     if facts["format"] != FORMAT or facts["template"] != quality.TEMPLATE:
         raise DataError("was trained with another template or format", place=str(file), fix="train the scorer again")
-    arrays = np.load(folder / "scorer.npz", allow_pickle=False)
-    trained = _read(facts, arrays)
     training = ScorerTraining.model_validate(facts["training"])
-    describer = _describer(folder / "encoder" if facts["encoder"] else None, training)
-    described = describer.describe(examples, trained.surface, context.progress)
-    return trained.score(described, [example.language for example in examples])
+    with np.load(folder / "scorer.npz", allow_pickle=False) as arrays:
+        trained = _read(facts, arrays)
+    return _describer(folder / "encoder" if facts["encoder"] else None, training), trained
 
 
 def _describer(encoder: Path | None, training: ScorerTraining) -> Describer:

@@ -12,15 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from newtongue.adapters.engine import Arrays
 from newtongue.adapters.tables import write_conversations, write_documents, write_rejects
 from newtongue.adapters.tables.files import Reject
 from newtongue.core.context import Context, Outcome
 from newtongue.core.rows import Conversation, Document
+from newtongue.methods.corruption import Example
 from newtongue.methods.quality import normalised_ranks
 from newtongue.methods.selection import keep_count
-from newtongue.stages.select.choose import Choice, Material, choose
+from newtongue.stages.select.choose import Choice, choose
 from newtongue.stages.select.config import EMBEDDED, SCORED, Embeddings, SelectConfig
 from newtongue.stages.select.explained import write_explanations
+from newtongue.stages.select.material import Material
 from newtongue.stages.select.pool import (
     Pool,
     Row,
@@ -30,12 +33,12 @@ from newtongue.stages.select.pool import (
     require_scores,
     tie_numbers,
 )
-from newtongue.stages.select.scorer import apply_scorer, train_scorer
+from newtongue.stages.select.scorer import Score, train_scorer
 from newtongue.stages.select.vectors import embed
 
 Floats = NDArray[np.float64]
 
-BATCH_ROWS = 65536
+BATCH_ROWS = 4096
 """Rows scored together; a matter of memory only."""
 RULE = {
     "random": "drawn at random",
@@ -61,12 +64,12 @@ def select(config: SelectConfig, context: Context) -> Outcome:
     if config.train:
         return train_scorer(config, config.train, pool, context)
     material = _material(config, context, pool)
-    choice = choose(config, material, lambda count: context.progress(count, material.keep, "rows"))
-    facts = write_explanations(config, material, choice, context.payload)
+    choice = choose(config, material, context)
+    facts = write_explanations(config, pool, material, choice, context)
     kept = np.zeros(len(pool), dtype=np.bool_)
     kept[choice.order] = True
-    written = _write_rows(config, context.payload, material, kept)
-    return _outcome(config, material, choice, facts, written)
+    written = _write_rows(config, context.payload, pool, material.scores, kept)
+    return _outcome(config, choice, facts, written)
 
 
 def _material(config: SelectConfig, context: Context, pool: Pool) -> Material:
@@ -88,8 +91,11 @@ def _material(config: SelectConfig, context: Context, pool: Pool) -> Material:
 
 def _scores(config: SelectConfig, context: Context, pool: Pool) -> Floats:
     if config.scorer:
-        folder = context[config.scorer].path
-        return np.concatenate([apply_scorer(folder, batch, context) for batch in pool.batches(BATCH_ROWS)])
+        parts = list[Floats]()
+        for found in pool.each(Score(context[config.scorer].path), BATCH_ROWS):
+            parts.append(found["scores"])
+            context.progress(sum(map(len, parts)), len(pool), "rows", note="scoring")
+        return np.concatenate(parts)
     if config.method not in SCORED and config.score_column == "score" and config.makes_kind == "Corpus":
         return np.full(len(pool), math.nan)
     found = column_scores(config, pool)
@@ -101,11 +107,27 @@ def _scores(config: SelectConfig, context: Context, pool: Pool) -> Floats:
 def _new_tokens(config: SelectConfig, context: Context, pool: Pool) -> list[NDArray[np.int64]]:
     if config.vocabulary is None:
         return []
-    from newtongue.adapters.hf.new_tokens import new_token_ids
+    found = pool.each(NewTokens(context[config.vocabulary].path), BATCH_ROWS)
+    parts = (np.split(part["tokens"], np.cumsum(part["counts"])[:-1]) for part in found)
+    return [tokens for part in parts for tokens in part]
 
-    folder = context[config.vocabulary].path
-    batches = ([row.answer for row in batch] for batch in pool.batches(BATCH_ROWS))
-    return [tokens for texts in batches for tokens in new_token_ids(folder, texts)]
+
+@dataclass(frozen=True)
+class NewTokens:
+    """Which new tokens of a model some rows use.
+
+    Attributes:
+        folder: The model's directory.
+    """
+
+    folder: Path
+
+    def __call__(self, rows: list[Example]) -> Arrays:
+        """Return the new tokens of all answers one after the other, and how many each has."""
+        from newtongue.adapters.hf.new_tokens import new_token_ids
+
+        found = new_token_ids(self.folder, [row.answer for row in rows])
+        return {"tokens": np.concatenate(found), "counts": np.array([len(tokens) for tokens in found])}
 
 
 @dataclass
@@ -127,12 +149,12 @@ class _Written:
             yield row
 
 
-def _write_rows(config: SelectConfig, folder: Path, material: Material, kept: NDArray[np.bool_]) -> _Written:
+def _write_rows(config: SelectConfig, folder: Path, pool: Pool, scores: Floats, kept: NDArray[np.bool_]) -> _Written:
     """Write kept and held-out rows in their order, with the score a scorer gave; and the ids of the others."""
-    left = (name for place, name in enumerate(material.pool.names) if not kept[place])
+    left = (name for place, name in enumerate(pool.names) if not kept[place])
     write_rejects(folder / "rejected.jsonl", (Reject(name, "not selected") for name in left))
     written = _Written()
-    rows = written.passing(_staying(config, material, kept))
+    rows = written.passing(_staying(config, pool, scores, kept))
     if config.makes() == "Corpus":
         counts = write_documents(folder, (row for row in rows if isinstance(row, Document)))
     else:
@@ -141,27 +163,25 @@ def _write_rows(config: SelectConfig, folder: Path, material: Material, kept: ND
     return written
 
 
-def _staying(config: SelectConfig, material: Material, kept: NDArray[np.bool_]) -> Iterator[Row]:
+def _staying(config: SelectConfig, pool: Pool, scores: Floats, kept: NDArray[np.bool_]) -> Iterator[Row]:
     place = -1
-    for row in material.pool.every():
+    for row in pool.every():
         place += row.split != "heldout"
         if row.split == "heldout":
             yield row
         elif kept[place]:
             scored = config.scorer is not None and isinstance(row, Conversation)
-            yield replace(row, score=float(material.scores[place])) if scored else row
+            yield replace(row, score=float(scores[place])) if scored else row
 
 
-def _outcome(
-    config: SelectConfig, material: Material, choice: Choice, facts: dict[str, Any], done: _Written
-) -> Outcome:
+def _outcome(config: SelectConfig, choice: Choice, facts: dict[str, Any], done: _Written) -> Outcome:
     metrics = {
         f"{name}_{side}": float(value)
         for name, sides in facts["coverage"].items()
         if isinstance(sides, dict)
         for side, value in sides.items()
     }
-    available = len(material.pool)
+    available = facts["available"]
     return Outcome(
         counts={**done.counts, "not_selected": available - len(choice.order)},
         metrics=metrics,
