@@ -6,6 +6,7 @@ once however often it occurs.
 
 All words stand in one array, with links between living symbols. A pair only loses occurrences after its youngest part
 was made, so the counts in the heap are upper bounds: a popped pair is recounted, and merged if its bound was exact.
+For the same reason pairs below a floor can be left aside until no pair above it remains: most never have their turn.
 
     P  places in the array of all symbols    n  new id
 """
@@ -29,6 +30,10 @@ END = -1
 """Stands between words."""
 DEAD = -2
 """Stands where the right part of a merge was."""
+FIRST_FLOOR = 64
+"""The first floor is the mean use of a token to come, over this; it changes the time taken, not the result."""
+NEXT_FLOOR = 16
+"""Each floor is the last one over this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,19 +75,17 @@ def learn_merges(
     words = {ids: count for ids, count in counts.items() if len(ids) > 1}
     if not words or number < 1:
         return Learned((), (), ())
-    state = _Words(words, min_count)
+    state = _Words(words, max(1, min_count), number)
     merges: list[Merge] = []
     saved: list[int] = []
     refused: list[tuple[Merge, str]] = []
-    while state.heap and len(merges) < number:
-        found = state.best()
-        if found is None:
-            break
+    while len(merges) < number and (found := state.best()) is not None:
         left, right, places = found
         merge = Merge(state.pieces(left), state.pieces(right))
         reason = veto(*merge)
         if reason is not None:
             refused.append((merge, reason))
+            state.barred.add((left, right))
             continue
         saved.append(state.merge(left, right, places))
         merges.append(merge)
@@ -117,8 +120,7 @@ def uses_after(learned: Learned, number: int, before: Mapping[Pieces, int]) -> d
 class _Words:
     """All words as one array of symbols, and the pairs in it by frequency."""
 
-    def __init__(self, words: Mapping[Pieces, int], min_count: int) -> None:
-        self.min_count = max(1, min_count)
+    def __init__(self, words: Mapping[Pieces, int], min_count: int, number: int) -> None:
         lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
         size = int(lengths.sum()) + 1
         self.symbols: Ints = np.full(size, END, np.int64)
@@ -136,30 +138,36 @@ class _Words:
         self.spelt: list[Pieces] = []
         self.heap: list[tuple[int, int, int]] = []
         self.places: dict[tuple[int, int], Ints] = {}
-        left = np.flatnonzero(inner[:-1] & inner[1:])
-        self._add(self.symbols[left], self.symbols[left + 1], left)
-        heapq.heapify(self.heap)
+        self.barred: set[tuple[int, int]] = set()
+        self.min_count = min_count
+        self.floor = max(min_count, int(self.weights.sum()) // (FIRST_FLOOR * number))
+        self._note_all()
 
     def pieces(self, symbol: int) -> Pieces:
         """Return a symbol as old ids."""
         return (symbol,) if symbol < self.first_id else self.spelt[symbol - self.first_id]
 
     def best(self) -> tuple[int, int, Ints] | None:
-        """Take the most frequent pair from the heap: both parts and its places."""
+        """Take the most frequent pair: both parts and its places; None when none is frequent enough."""
+        found = self._best_above_floor()
+        while found is None and self.floor > self.min_count:
+            self.floor = max(self.min_count, self.floor // NEXT_FLOOR)
+            self._note_all()
+            found = self._best_above_floor()
+        return found
+
+    def _best_above_floor(self) -> tuple[int, int, Ints] | None:
+        symbols, after, weights = self.symbols, self.after, self.weights
         while self.heap:
             bound, left, right = heapq.heappop(self.heap)
-            places = self.places[left, right]
-            alive = (self.symbols[places] == left) & (self.symbols[self.after[places]] == right)
-            places = places[alive]
-            count = int(self.weights[places].sum())
+            places = self.places.pop((left, right))
+            places = places[(symbols[places] == left) & (symbols[after[places]] == right)]
+            count = int(np.add.reduce(weights[places]))
             if count == -bound:
-                del self.places[left, right]
                 return left, right, places
-            if count >= self.min_count:
+            if count >= self.floor:
                 self.places[left, right] = places
                 heapq.heappush(self.heap, (-count, left, right))
-            else:
-                del self.places[left, right]
         return None
 
     def merge(self, left: int, right: int, places: Ints) -> int:
@@ -186,40 +194,36 @@ class _Words:
 
     def _add_sided(self, places: Ints, others: Ints, new: int, *, new_first: bool) -> None:
         """Note the pairs of a new symbol with its neighbours on one side."""
-        if len(places) == 0:
+        weights = self.weights[places]
+        if int(np.add.reduce(weights)) < self.floor:
             return
-        if len(places) == 1:
-            groups = [(int(others[0]), places)]
-        else:
-            order = np.argsort(others, kind="stable")
-            others, places = others[order], places[order]
-            cuts = np.flatnonzero(others[1:] != others[:-1]) + 1
-            bounds = [0, *cuts.tolist(), len(others)]
-            if self.weights[places].sum() < self.min_count:
-                return
-            sums = np.add.reduceat(self.weights[places], bounds[:-1])
-            keep = np.flatnonzero(sums >= self.min_count).tolist()
-            groups = [(int(others[bounds[k]]), places[bounds[k] : bounds[k + 1]]) for k in keep]
-        for other, at in groups:
+        order = np.argsort(others, kind="stable")
+        others, places = others[order], places[order]
+        cuts = np.concatenate([[0], np.flatnonzero(others[1:] != others[:-1]) + 1, [len(others)]])
+        sums = np.add.reduceat(weights[order], cuts[:-1])
+        for k in np.flatnonzero(sums >= self.floor).tolist():
+            other = int(others[cuts[k]])
             pair = (new, other) if new_first else (other, new)
-            count = int(self.weights[at].sum())
-            if count >= self.min_count:
-                self.places[pair] = at
-                heapq.heappush(self.heap, (-count, *pair))
+            self.places[pair] = places[cuts[k] : cuts[k + 1]]
+            heapq.heappush(self.heap, (-int(sums[k]), *pair))
 
-    def _add(self, left: Ints, right: Ints, places: Ints) -> None:
-        """Note every pair there is at the start."""
+    def _note_all(self) -> None:
+        """Note every pair there is now, above the floor, that is not barred; nothing else is noted."""
+        left = np.flatnonzero((self.symbols >= 0) & (self.symbols[self.after] >= 0))
+        if len(left) == 0:
+            return
         span = self.next_id
-        keys = left * span + right
+        keys = self.symbols[left] * span + self.symbols[self.after[left]]
         order = np.argsort(keys, kind="stable")
-        keys, places = keys[order], places[order]
-        cuts = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1])
-        sums = np.add.reduceat(self.weights[places], cuts)
-        ends = np.append(cuts[1:], len(keys))
-        for k in np.flatnonzero(sums >= self.min_count).tolist():
+        keys, places = keys[order], left[order]
+        cuts = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1, [len(keys)]])
+        sums = np.add.reduceat(self.weights[places], cuts[:-1])
+        for k in np.flatnonzero(sums >= self.floor).tolist():
             pair = divmod(int(keys[cuts[k]]), span)
-            self.places[pair] = places[cuts[k] : ends[k]]
-            self.heap.append((-int(sums[k]), *pair))
+            if pair not in self.barred:
+                self.places[pair] = places[cuts[k] : cuts[k + 1]]
+                self.heap.append((-int(sums[k]), *pair))
+        heapq.heapify(self.heap)
 
 
 def _without_overlaps(places: Ints, after: Ints) -> Ints:
