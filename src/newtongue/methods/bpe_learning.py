@@ -16,14 +16,14 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from newtongue.methods.continued_bpe import Merge, Pieces
+from newtongue.methods.continued_bpe import CountedWords, Merge, Pieces
 
 Ints = NDArray[np.int64]
+Counts = Mapping[Pieces, int] | CountedWords
 Veto = Callable[[Pieces, Pieces], str | None]
 
 END = -1
@@ -52,7 +52,7 @@ class Learned:
 
 
 def learn_merges(
-    counts: Mapping[Pieces, int], number: int, min_count: int = 2, veto: Veto = lambda _left, _right: None
+    counts: Counts, number: int, min_count: int = 2, veto: Veto = lambda _left, _right: None
 ) -> Learned:
     """Learn up to `number` merges on top of an old segmentation.
 
@@ -72,8 +72,8 @@ def learn_merges(
     Source: Sennrich, Haddow, Birch 2016 (arXiv 1508.07909), algorithm 1; continued as in Purason et al. 2025
     (arXiv 2512.03989). The veto is ours.
     """
-    words = {ids: count for ids, count in counts.items() if len(ids) > 1}
-    if not words or number < 1:
+    words = counts if isinstance(counts, CountedWords) else CountedWords.of(counts)
+    if number < 1:
         return Learned((), (), ())
     state = _Words(words, max(1, min_count), number)
     merges: list[Merge] = []
@@ -120,17 +120,18 @@ def uses_after(learned: Learned, number: int, before: Mapping[Pieces, int]) -> d
 class _Words:
     """All words as one array of symbols, and the pairs in it by frequency."""
 
-    def __init__(self, words: Mapping[Pieces, int], min_count: int, number: int) -> None:
-        lengths = np.fromiter(map(len, words), np.int64, len(words)) + 1
-        size = int(lengths.sum()) + 1
+    def __init__(self, words: CountedWords, min_count: int, number: int) -> None:
+        lengths = words.lengths
+        several = lengths > 1
+        kept, lengths = np.repeat(several, lengths), lengths[several]
+        size = int(lengths.sum() + len(lengths)) + 1
         self.symbols: Ints = np.full(size, END, np.int64)
         self.weights: Ints = np.zeros(size, np.int64)
-        starts = np.concatenate([[0], np.cumsum(lengths)[:-1]]) + 1
         inner = np.ones(size, bool)
-        inner[starts - 1] = False
+        inner[np.cumsum(lengths + 1) - lengths - 1] = False
         inner[-1] = False
-        self.symbols[inner] = np.fromiter(chain.from_iterable(words), np.int64, int(inner.sum()))
-        self.weights[inner] = np.repeat(np.fromiter(words.values(), np.int64, len(words)), lengths - 1)
+        self.symbols[inner] = words.ids[kept]
+        self.weights[inner] = np.repeat(words.counts[several], lengths)
         self.before: Ints = np.arange(-1, size - 1)
         self.after: Ints = np.arange(1, size + 1)
         self.after[-1] = size - 1

@@ -1,32 +1,28 @@
 """Count the words of a text as strings of old ids, each distinct word segmented once.
 
 Pre-tokens are what merges never cross. Running a tokenizer over all of a corpus to find them costs far more than
-learning does; but most tokenizers cut wherever a single space stands between two other characters. So text is cut
-there first, distinct stretches are counted, only those are cut by the tokenizer, and only distinct pre-tokens go
-through its model. Whether a tokenizer can be taken apart like this is tried on the first texts; where it cannot, all
-text is encoded as it stands.
+learning does; but most tokenizers provably cut wherever a space follows something else than white space. So text is cut
+there first, distinct stretches are counted, only those are cut into pre-tokens, and only distinct pre-tokens go through
+the tokenizer's model. Where there is no proof, all text is encoded as it stands.
 """
 
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
+from operator import attrgetter
 
-import pyarrow as pa
-import pyarrow.compute as pc
+import numpy as np
 
+from newtongue.adapters.hf.cutting import CODE_POINTS, Cutter, MarkCutter, cutter_of
+from newtongue.adapters.hf.stretches import Counted, Ints, Runs, count_stretches
 from newtongue.adapters.hf.tokenizers import SPACE_MARK, FastTokenizer, batches
+from newtongue.methods.continued_bpe import CountedWords, Pieces
 
-Pieces = tuple[int, ...]
-BATCH_STRETCHES = 16_384
-TEXTS_CUT_AT_ONCE = 16_384
-TRIED_CHARS = 50_000
-"""How much text must come out the same both ways before stretches are trusted."""
-CUT = re.compile(r"(?<=\S) (?=\S)")
-JOINABLE = re.compile(r" \S(?:.*\S)?", re.DOTALL).fullmatch
-RUNS = ("  ", "\n ", " \n", "\t ", " \t")
+WORDS_AT_ONCE = 4096
 
 
 def segmentations(tokenizer: FastTokenizer, texts: Iterable[str]) -> Iterator[Pieces]:
@@ -45,112 +41,126 @@ class Stretches:
     """Text cut where the tokenizer cuts anyway, each distinct stretch once.
 
     Attributes:
-        counts: Stretch -> how often it occurs. A text the tokenizer cannot be relied on to cut is one stretch.
-        tried: Whether taking the tokenizer apart gave what encoding gives.
+        counted: Stretches of texts that the tokenizer is proved to cut there.
+        whole: Every other text -> how often it occurs.
     """
 
-    counts: Mapping[str, int]
-    tried: bool = True
+    counted: Counted
+    whole: Mapping[str, int]
 
     @classmethod
     def of(cls, tokenizer: FastTokenizer, texts: Sequence[str]) -> Stretches:
-        """Cut texts; what is tried on this tokenizer holds for all with the same normaliser and pre-tokenizer."""
-        lead = _lead(tokenizer, texts)
-        return cls(Counter(texts), tried=False) if lead is None else cls(_cut(texts, lead))
+        """Cut texts; what is proved of this tokenizer holds for what grows from it by merges of whole words."""
+        cutter = cutter_of(tokenizer)
+        if cutter is None:
+            return cls(count_stretches([]), Counter(texts))
+        if not (isinstance(cutter, MarkCutter) and cutter.opens == "always" and tokenizer.added):
+            return cls(count_stretches(texts), {})
+        added = _added(tokenizer)  # what follows an added token gets a mark of its own
+        return cls(
+            count_stretches(text for text in texts if not added(text)), Counter(text for text in texts if added(text))
+        )
 
-    def segmented(self, tokenizer: FastTokenizer) -> Counter[Pieces]:
+    def segmented(self, tokenizer: FastTokenizer) -> CountedWords:
         """Return the ids of each distinct pre-token, and how often it occurs."""
-        words, whole = _words(tokenizer, self.counts) if self.tried else ({}, self.counts)
-        counts: Counter[Pieces] = Counter()
-        opens, tokenize = _openers(tokenizer), tokenizer.backend.model.tokenize
-        for word, count in words.items():
-            ids = [token.id for token in tokenize(word)]
-            for group in _groups(ids, [0] * len(ids), opens) if opens or not ids else (tuple(ids),):
-                counts[group] += count
-        for block in batches(whole, BATCH_STRETCHES):
-            encodings = tokenizer.backend.encode_batch(block, add_special_tokens=False)
-            for stretch, encoding in zip(block, encodings, strict=True):
-                for group in _groups(encoding.ids, encoding.word_ids, opens):
-                    counts[group] += whole[stretch]
-        return counts
+        cutter = cutter_of(tokenizer)
+        found = CountedWords.of(_encoded(tokenizer, self.whole))
+        return found if cutter is None else _joined(_segmented(tokenizer, cutter, self.counted), found)
 
 
-def _words(tokenizer: FastTokenizer, stretches: Mapping[str, int]) -> tuple[dict[str, int], dict[str, int]]:
-    """Count pre-tokens as the model sees them; return them, and stretches that may hold an added token."""
-    cut, starts = _cutter(tokenizer), re.escape("".join({token[:1] for token in tokenizer.added}))
-    added = re.compile(f"[{starts}]").search if starts else lambda _stretch: None
-    words: dict[str, int] = {}
-    whole: dict[str, int] = {}
-    alike: dict[int, list[str]] = defaultdict(list)
-    for stretch, count in stretches.items():
-        if added(stretch):
-            whole[stretch] = count
-        elif JOINABLE(stretch):
-            alike[count].append(stretch)
-        else:
-            for word in cut(stretch):
-                words[word] = words.get(word, 0) + count
-    for count, some in alike.items():
-        for block in batches(some, 100):
-            for word in cut("".join(block)):
-                words[word] = words.get(word, 0) + count
-    return words, whole
-
-
-def _cutter(tokenizer: FastTokenizer) -> Callable[[str], list[str]]:
-    """Return the tokenizer's normaliser and pre-tokenizer as one function."""
-    normaliser, pre_tokenizer = tokenizer.backend.normalizer, tokenizer.backend.pre_tokenizer
-    normalise = (lambda text: text) if normaliser is None else normaliser.normalize_str
-    if pre_tokenizer is None:
-        return lambda text: [normalise(text)]
-    cut = pre_tokenizer.pre_tokenize_str
-    return lambda text: [word for word, _span in cut(normalise(text))]
-
-
-def segment_counts(tokenizer: FastTokenizer, texts: Sequence[str]) -> Counter[Pieces]:
+def segment_counts(tokenizer: FastTokenizer, texts: Sequence[str]) -> CountedWords:
     """Count the distinct pre-tokens of some texts by their old segmentation."""
     return Stretches.of(tokenizer, texts).segmented(tokenizer)
 
 
-def count_tokens(counts: Mapping[Pieces, int]) -> int:
-    """Return the number of tokens in counted pre-tokens."""
-    return sum(len(ids) * count for ids, count in counts.items())
+def _segmented(tokenizer: FastTokenizer, cutter: Cutter, counted: Counted) -> CountedWords:
+    odd = _with_added(tokenizer, counted.runs)
+    plain = np.ones(len(counted.runs), bool)
+    plain[odd] = False
+    words = cutter.words(counted.runs.chosen(plain), counted.opening[plain])
+    runs, which = words.runs.distinct()
+    weights = np.bincount(which, counted.counts[plain][words.stretches], len(runs)).astype(np.int64)
+    made = _opened(CountedWords(*_tokenized(tokenizer, cutter.spell(runs)), weights), _openers(tokenizer))
+    return _joined(made, CountedWords.of(_encoded_apart(tokenizer, cutter, counted, odd)))
 
 
-def _lead(tokenizer: FastTokenizer, texts: Sequence[str]) -> str | None:
-    """Return what a stretch must begin with to be segmented as inside its text; None when nothing will do."""
-    some, size = [], 0
-    for text in texts:
-        some.append(text[: TRIED_CHARS - size])
-        size += len(some[-1])
-        if size >= TRIED_CHARS:
-            break
-    expected = Counter(segmentations(tokenizer, some))
-    found = (lead for lead in (" ", "") if Stretches(_cut(some, lead)).segmented(tokenizer) == expected)
-    return next(found, None)
+def _tokenized(tokenizer: FastTokenizer, words: list[str]) -> tuple[Ints, Ints]:
+    """Return the ids of all words, and where each word ends."""
+    tokenize, number = tokenizer.backend.model.tokenize, attrgetter("id")
+    ids, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
+    for block in batches(words, WORDS_AT_ONCE):
+        tokens = list(map(tokenize, block))
+        lengths.append(np.fromiter(map(len, tokens), np.int64, len(tokens)))
+        ids.append(np.fromiter(map(number, chain.from_iterable(tokens)), np.int64, int(lengths[-1].sum())))
+    return np.concatenate(ids), np.cumsum(np.concatenate(lengths))
 
 
-def _cut(texts: Iterable[str], lead: str) -> Counter[str]:
-    first: Counter[str] = Counter()
-    parts = [pa.array([], pa.large_string())]
-    for block in batches(texts, TEXTS_CUT_AT_ONCE):
-        found = [CUT.split(text) for text in block if any(run in text for run in RUNS)] if _has_runs(block) else []
-        plain = [text for text in block if not any(run in text for run in RUNS)] if found else block
-        first.update([text.partition(" ")[0] for text in plain] + [cut[0] for cut in found])
-        joined = pa.array([" ".join(plain).encode()] if plain else [], pa.large_string())
-        parts += [pc.split_pattern(joined, " ").values, pa.array([part for cut in found for part in cut], joined.type)]
-    counted = pa.chunked_array(parts).value_counts()
-    inner = Counter(dict(zip(*(counted.field(n).to_pylist() for n in (0, 1)), strict=True)))
-    inner.subtract(first)
-    for part, count in inner.items():
-        if count:
-            first[lead + part] += count
-    return first
+def _with_added(tokenizer: FastTokenizer, runs: Runs) -> list[int]:
+    """Return the stretches that hold the text of an added token."""
+    if not tokenizer.added:
+        return []
+    first = np.zeros(256, bool)
+    first[[token.encode()[0] for token in tokenizer.added if token]] = True
+    hits = np.flatnonzero(first[np.frombuffer(runs.data, np.uint8)])
+    found = list(dict.fromkeys(np.searchsorted(runs.ends, hits, "right").tolist()))
+    added = _added(tokenizer)
+    return [k for k, stretch in zip(found, runs.strings(found), strict=True) if added(stretch)]
 
 
-def _has_runs(texts: Sequence[str]) -> bool:
-    joined = "|".join(texts)
-    return any(run in joined for run in RUNS)
+def _added(tokenizer: FastTokenizer) -> Callable[[str], object]:
+    """Return a search for the text of added tokens."""
+    return re.compile("|".join(map(re.escape, tokenizer.added))).search
+
+
+def _encoded_apart(
+    tokenizer: FastTokenizer, cutter: Cutter, counted: Counted, places: Sequence[int]
+) -> Counter[Pieces]:
+    """Encode some stretches whole, those that need a text before them behind a letter that is taken off again."""
+    opens, starts = _openers(tokenizer), {token[:1] for token in tokenizer.added}
+    letter = next(letter for letter in map(chr, range(ord("a"), CODE_POINTS)) if letter not in starts)
+    counts: Counter[Pieces] = Counter()
+    for k, stretch in zip(places, counted.runs.strings(places), strict=True):
+        behind = isinstance(cutter, MarkCutter) and not counted.opening[k]
+        encoding = tokenizer.backend.encode(letter * behind + stretch, add_special_tokens=False)
+        groups = list(_groups(encoding.ids, encoding.word_ids, opens))
+        for group in groups[behind:]:
+            counts[group] += int(counted.counts[k])
+    return counts
+
+
+def _opened(words: CountedWords, opens: frozenset[int]) -> CountedWords:
+    """Cut words before ids that open one, too; count equal words together."""
+    if not opens:
+        some = words.lengths > 0
+        return CountedWords(words.ids, words.ends[some], words.counts[some])
+    places = np.flatnonzero(np.isin(words.ids, list(opens)))
+    cuts = np.unique(np.concatenate([np.zeros(1, np.int64), words.ends, places]))
+    counts = words.counts[np.searchsorted(words.ends, cuts[:-1], "right")]
+    return _distinct(CountedWords(words.ids, cuts[1:], counts))
+
+
+def _joined(one: CountedWords, other: CountedWords) -> CountedWords:
+    if len(other.counts) == 0:
+        return one
+    ids, counts = np.concatenate([one.ids, other.ids]), np.concatenate([one.counts, other.counts])
+    return _distinct(CountedWords(ids, np.concatenate([one.ends, other.ends + len(one.ids)]), counts))
+
+
+def _distinct(words: CountedWords) -> CountedWords:
+    runs, which = Runs(words.ids.tobytes(), words.ends * words.ids.itemsize).distinct()
+    counts = np.bincount(which, words.counts, len(runs)).astype(np.int64)
+    return CountedWords(np.frombuffer(runs.data, np.int64), runs.ends // words.ids.itemsize, counts)
+
+
+def _encoded(tokenizer: FastTokenizer, texts: Mapping[str, int]) -> Counter[Pieces]:
+    """Encode whole texts and count their pre-tokens."""
+    counts: Counter[Pieces] = Counter()
+    opens = _openers(tokenizer)
+    for block in batches(texts):
+        for text, encoding in zip(block, tokenizer.backend.encode_batch(block, add_special_tokens=False), strict=True):
+            for group in _groups(encoding.ids, encoding.word_ids, opens):
+                counts[group] += texts[text]
+    return counts
 
 
 def _openers(tokenizer: FastTokenizer) -> frozenset[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from newtongue.adapters.hf.segmentation import segment_counts
@@ -18,7 +18,7 @@ from newtongue.adapters.hf.tokenizers import (
     token_text,
 )
 from newtongue.methods.bpe_learning import Learned, learn_merges, uses_after
-from newtongue.methods.continued_bpe import Merge, Pieces, covered_by_alphabet, protects
+from newtongue.methods.continued_bpe import CountedWords, Merge, Pieces, covered_by_alphabet, protects
 from newtongue.stages.tokenizer.config import TokenizerConfig
 from newtongue.stages.tokenizer.protect import Protection
 
@@ -102,13 +102,10 @@ def _cut(old: FastTokenizer, symbols: list[str], learned: Learned, number: int, 
     return extend(old, symbols[:number], merges, first_id)
 
 
-def _uses(counts: Mapping[Pieces, int], learned: Learned, symbols: tuple[int, int], number: int) -> list[int]:
+def _uses(counts: CountedWords, learned: Learned, symbols: tuple[int, int], number: int) -> list[int]:
     first, size = symbols
-    before = {(first + k,): 0 for k in range(size)}
-    for ids, count in counts.items() if size else ():
-        for i in ids:
-            if i >= first:
-                before[i,] += count
+    uses = counts.uses(first + size)[first:].tolist() if size else []
+    before = {(first + k,): count for k, count in enumerate(uses)}
     return list(uses_after(learned, max(0, number - size), before).values())[:number]
 
 

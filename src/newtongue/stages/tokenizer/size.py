@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from newtongue.adapters.hf.segmentation import Stretches, count_tokens
+from newtongue.adapters.hf.segmentation import Stretches
 from newtongue.adapters.hf.tokenizers import FastTokenizer
 from newtongue.methods.vocabulary_size import ModelSize, Size, choose, saving
 from newtongue.stages.tokenizer.config import SizeSettings
@@ -37,10 +37,10 @@ def choose_size(
     enough = settings.min_updates * (ASIDE - 1) / ASIDE / settings.passes
     growth = grow(learnt, MOST_TOKENS, math.ceil(enough))
     words = Stretches.of(old, aside)
-    before = count_tokens(words.segmented(old))
+    before = words.segmented(old).tokens
     curve = [Size(0, before, 0, 0.0, 0)]
     for number in _grid(len(growth.tokens)):
-        tokens = count_tokens(words.segmented(growth.at(number)))
+        tokens = words.segmented(growth.at(number)).tokens
         rare = sum(uses < enough for uses in growth.uses(number))
         gain = saving(tokens, before, model.cost(number), settings.target_share)
         curve.append(Size(number, tokens, rare, gain, number * model.hidden * (1 if model.tied else 2)))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from newtongue.adapters.hf.segmentation import Stretches, count_tokens
+from newtongue.adapters.hf.segmentation import Stretches
 from newtongue.adapters.hf.tokenizer_editing import extend_unigram, unreachable
 from newtongue.adapters.hf.tokenizers import FastTokenizer, batches, count_chars, spelling, token_text
 from newtongue.methods.bpe_learning import learn_merges
@@ -98,7 +98,7 @@ class _Search:
         number = round(max(0, self.room.tokens - len(symbols)) * SPARE)
         learned = learn_merges(counts, number, self.room.min_count, objection)
         refused.update(reason for _merge, reason in learned.refused)
-        total = count_tokens(counts)
+        total = counts.tokens
         uses = dict(zip((spelling(grown, m.pieces) for m in learned.merges), learned.saved, strict=True))
         return {**dict.fromkeys(symbols, self.floor), **piece_scores(uses, total, self.floor)}
 
@@ -120,11 +120,10 @@ class _Search:
         tokenizer = extend_unigram(self.old, scores, self.room.first_id)
         uses: Counter[str] = Counter()
         counts = self.words.segmented(tokenizer)
-        for ids, count in counts.items():
-            for number in ids:
-                if number >= self.room.first_id:
-                    uses[tokenizer.names[number]] += count
-        return uses, max(1, count_tokens(counts))
+        for number, count in enumerate(counts.uses(tokenizer.last_id + 1)[self.room.first_id :].tolist()):
+            if count:
+                uses[tokenizer.names[self.room.first_id + number]] = count
+        return uses, max(1, counts.tokens)
 
     def uses_of(self, pieces: Sequence[str], scores: Mapping[str, float]) -> list[int]:
         """Return how often the best split uses each of some pieces, with no other new ones beside them."""
