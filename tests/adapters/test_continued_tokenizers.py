@@ -18,7 +18,6 @@ from tokenizers.models import BPE
 from tokenizers.pre_tokenizers import WhitespaceSplit
 from tokenizers.trainers import BpeTrainer
 
-
 from newtongue.adapters.hf.auto_tokenizer import load_auto_tokenizer
 from newtongue.adapters.hf.model_files import copy_companions
 from newtongue.adapters.hf.pico import write_pico_tokenizer
@@ -195,8 +194,26 @@ def trained(counts: dict[tuple[int, ...], int], number: int) -> list[tuple[tuple
     return [tuple(tuple(ord(c) - first for c in part) for part in pair) for pair in merges]
 
 
-ODD = ["", " ", "  ", "a  b", " a", "a ", "\n x\n\n  y \n", "tab\tand\u00a0space 1 2 345  ", "a<s>b <|im_end|> c", "d <s> e"]
-ODD += [" <unk>", "x▁y ▁ z▁", "don't  DON'T 'ſ we'LL", "é e\u0301 \u0301 q\u0323\u0307", "کتاب\u200cها \u3000x", "\U0010ffff \U0010ffff"]
+ODD = [
+    "",
+    " ",
+    "  ",
+    "a  b",
+    " a",
+    "a ",
+    "\n x\n\n  y \n",
+    "tab\tand\u00a0space 1 2 345  ",
+    "a<s>b <|im_end|> c",
+    "d <s> e",
+]
+ODD += [
+    " <unk>",
+    "x▁y ▁ z▁",
+    "don't  DON'T 'ſ we'LL",
+    "é e\u0301 \u0301 q\u0323\u0307",
+    "کتاب\u200cها \u3000x",
+    "\U0010ffff \U0010ffff",
+]
 
 
 @pytest.mark.parametrize("style", STYLES)

@@ -16,14 +16,15 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from newtongue.methods.continued_bpe import CountedWords, Merge, Pieces
+from newtongue.methods.continued_bpe import Merge, Pieces
 
 Ints = NDArray[np.int64]
-Counts = Mapping[Pieces, int] | CountedWords
 Veto = Callable[[Pieces, Pieces], str | None]
 
 END = -1
@@ -34,6 +35,22 @@ FIRST_FLOOR = 64
 """The first floor is the mean use of a token to come, over this; it changes the time taken, not the result."""
 NEXT_FLOOR = 16
 """Each floor is the last one over this."""
+
+
+class WordArrays(Protocol):
+    """Words as old ids, one word behind the other."""
+
+    @property
+    def ids(self) -> Ints:
+        """Old ids of all words."""
+
+    @property
+    def ends(self) -> Ints:
+        """Where each word ends in `ids`."""
+
+    @property
+    def counts(self) -> Ints:
+        """How often each word occurs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +69,7 @@ class Learned:
 
 
 def learn_merges(
-    counts: Counts, number: int, min_count: int = 2, veto: Veto = lambda _left, _right: None
+    counts: Mapping[Pieces, int] | WordArrays, number: int, min_count: int = 2, veto: Veto = lambda _left, _right: None
 ) -> Learned:
     """Learn up to `number` merges on top of an old segmentation.
 
@@ -60,7 +77,7 @@ def learn_merges(
     ones in the order learnt). A merge the veto refuses is never made, and what it would have joined stays apart.
 
     Args:
-        counts: Old ids of each distinct word and how often it occurs.
+        counts: Old ids of each word and how often it occurs, as a mapping or in arrays.
         number: Merges to learn at most.
         min_count: A pair must occur at least this often.
         veto: Given both parts in old ids, the reason why they must not be joined, or None.
@@ -72,9 +89,9 @@ def learn_merges(
     Source: Sennrich, Haddow, Birch 2016 (arXiv 1508.07909), algorithm 1; continued as in Purason et al. 2025
     (arXiv 2512.03989). The veto is ours.
     """
-    words = counts if isinstance(counts, CountedWords) else CountedWords.of(counts)
     if number < 1:
         return Learned((), (), ())
+    words = _laid_out(counts) if isinstance(counts, Mapping) else (counts.ids, counts.ends, counts.counts)
     state = _Words(words, max(1, min_count), number)
     merges: list[Merge] = []
     saved: list[int] = []
@@ -117,11 +134,17 @@ def uses_after(learned: Learned, number: int, before: Mapping[Pieces, int]) -> d
     return uses
 
 
+def _laid_out(counts: Mapping[Pieces, int]) -> tuple[Ints, Ints, Ints]:
+    ends = np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))
+    return np.fromiter(chain.from_iterable(counts), np.int64), ends, np.fromiter(counts.values(), np.int64, len(counts))
+
+
 class _Words:
     """All words as one array of symbols, and the pairs in it by frequency."""
 
-    def __init__(self, words: CountedWords, min_count: int, number: int) -> None:
-        lengths = words.lengths
+    def __init__(self, words: tuple[Ints, Ints, Ints], min_count: int, number: int) -> None:
+        ids, ends, counts = words
+        lengths = np.diff(ends, prepend=0)
         several = lengths > 1
         kept, lengths = np.repeat(several, lengths), lengths[several]
         size = int(lengths.sum() + len(lengths)) + 1
@@ -130,8 +153,8 @@ class _Words:
         inner = np.ones(size, bool)
         inner[np.cumsum(lengths + 1) - lengths - 1] = False
         inner[-1] = False
-        self.symbols[inner] = words.ids[kept]
-        self.weights[inner] = np.repeat(words.counts[several], lengths)
+        self.symbols[inner] = ids[kept]
+        self.weights[inner] = np.repeat(counts[several], lengths)
         self.before: Ints = np.arange(-1, size - 1)
         self.after: Ints = np.arange(1, size + 1)
         self.after[-1] = size - 1
@@ -198,7 +221,7 @@ class _Words:
         weights = self.weights[places]
         if int(np.add.reduce(weights)) < self.floor:
             return
-        order = np.argsort(others, kind="stable")
+        order = np.argsort(others)
         others, places = others[order], places[order]
         cuts = np.concatenate([[0], np.flatnonzero(others[1:] != others[:-1]) + 1, [len(others)]])
         sums = np.add.reduceat(weights[order], cuts[:-1])
@@ -215,7 +238,7 @@ class _Words:
             return
         span = self.next_id
         keys = self.symbols[left] * span + self.symbols[self.after[left]]
-        order = np.argsort(keys, kind="stable")
+        order = np.argsort(keys)
         keys, places = keys[order], left[order]
         cuts = np.concatenate([[0], np.flatnonzero(keys[1:] != keys[:-1]) + 1, [len(keys)]])
         sums = np.add.reduceat(self.weights[places], cuts[:-1])

@@ -11,14 +11,9 @@ Learning itself (counting, heaps) lives in `bpe_learning`.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
-Ints = NDArray[np.int64]
 Pieces = tuple[int, ...]
 Pair = tuple[int, int]
 
@@ -38,49 +33,6 @@ class Merge(NamedTuple):
     def pieces(self) -> Pieces:
         """Old ids that spell the product."""
         return self.left + self.right
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CountedWords:
-    """Words as old ids, one word behind the other, and how often each occurs.
-
-    Attributes:
-        ids: Old ids of all words.
-        ends: Where each word ends in `ids`.
-        counts: Occurrences of each word, in text.
-    """
-
-    ids: Ints
-    ends: Ints
-    counts: Ints
-
-    @classmethod
-    def of(cls, counts: Mapping[Pieces, int]) -> CountedWords:
-        """Lay counted words out in arrays."""
-        ends = np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))
-        ids = np.fromiter(itertools.chain.from_iterable(counts), np.int64)
-        return cls(ids, ends, np.fromiter(counts.values(), np.int64, len(counts)))
-
-    @property
-    def lengths(self) -> Ints:
-        """Ids of each word."""
-        return np.diff(self.ends, prepend=0)
-
-    @property
-    def tokens(self) -> int:
-        """Tokens in the counted text."""
-        return int(self.lengths @ self.counts)
-
-    def items(self) -> Iterator[tuple[Pieces, int]]:
-        """Yield each word and its count."""
-        ids, start = self.ids.tolist(), 0
-        for end, count in zip(self.ends.tolist(), self.counts.tolist(), strict=True):
-            yield tuple(ids[start:end]), count
-            start = end
-
-    def uses(self, size: int) -> Ints:
-        """Return how often each id below `size` stands in the counted text."""
-        return np.bincount(self.ids, np.repeat(self.counts, self.lengths), size).astype(np.int64)[:size]
 
 
 def adjacent_pairs(segmentations: Iterable[Sequence[int]]) -> set[Pair]:

@@ -17,12 +17,56 @@ from operator import attrgetter
 
 import numpy as np
 
-from newtongue.adapters.hf.cutting import CODE_POINTS, Cutter, MarkCutter, cutter_of
+from newtongue.adapters.hf.cutters import CODE_POINTS, Cutter, MarkCutter
+from newtongue.adapters.hf.cutting import cutter_of
 from newtongue.adapters.hf.stretches import Counted, Ints, Runs, count_stretches
 from newtongue.adapters.hf.tokenizers import SPACE_MARK, FastTokenizer, batches
-from newtongue.methods.continued_bpe import CountedWords, Pieces
 
-WORDS_AT_ONCE = 4096
+WORDS_AT_ONCE = 128
+Pieces = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CountedWords:
+    """Words as old ids, one word behind the other, and how often each occurs.
+
+    Attributes:
+        ids: Old ids of all words.
+        ends: Where each word ends in `ids`.
+        counts: Occurrences of each word, in text.
+    """
+
+    ids: Ints
+    ends: Ints
+    counts: Ints
+
+    @classmethod
+    def of(cls, counts: Mapping[Pieces, int]) -> CountedWords:
+        """Lay counted words out in arrays."""
+        ends = np.cumsum(np.fromiter(map(len, counts), np.int64, len(counts)))
+        ids = np.fromiter(chain.from_iterable(counts), np.int64)
+        return cls(ids, ends, np.fromiter(counts.values(), np.int64, len(counts)))
+
+    @property
+    def lengths(self) -> Ints:
+        """Ids of each word."""
+        return np.diff(self.ends, prepend=0)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens in the counted text."""
+        return int(self.lengths @ self.counts)
+
+    def items(self) -> Iterator[tuple[Pieces, int]]:
+        """Yield each word and its count."""
+        ids, start = self.ids.tolist(), 0
+        for end, count in zip(self.ends.tolist(), self.counts.tolist(), strict=True):
+            yield tuple(ids[start:end]), count
+            start = end
+
+    def uses(self, size: int) -> Ints:
+        """Return how often each id below `size` stands in the counted text."""
+        return np.bincount(self.ids, np.repeat(self.counts, self.lengths), size).astype(np.int64)[:size]
 
 
 def segmentations(tokenizer: FastTokenizer, texts: Iterable[str]) -> Iterator[Pieces]:

@@ -54,7 +54,9 @@ class Runs:
     def strings(self, places: Iterable[int] | None = None) -> list[str]:
         """Return some of them, or all, as strings."""
         offsets = self.offsets.tolist()
-        return [self.data[offsets[k] : offsets[k + 1]].decode() for k in (range(len(self)) if places is None else places)]
+        return [
+            self.data[offsets[k] : offsets[k + 1]].decode() for k in (range(len(self)) if places is None else places)
+        ]
 
     def chosen(self, those: NDArray[np.bool_]) -> Runs:
         """Return some of them."""

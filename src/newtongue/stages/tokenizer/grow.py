@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from newtongue.adapters.hf.segmentation import segment_counts
+from newtongue.adapters.hf.segmentation import CountedWords, segment_counts
 from newtongue.adapters.hf.tokenizer_editing import extend
 from newtongue.adapters.hf.tokenizers import (
     SPACE_MARK,
@@ -18,7 +18,7 @@ from newtongue.adapters.hf.tokenizers import (
     token_text,
 )
 from newtongue.methods.bpe_learning import Learned, learn_merges, uses_after
-from newtongue.methods.continued_bpe import CountedWords, Merge, Pieces, covered_by_alphabet, protects
+from newtongue.methods.continued_bpe import Merge, Pieces, covered_by_alphabet, protects
 from newtongue.stages.tokenizer.config import TokenizerConfig
 from newtongue.stages.tokenizer.protect import Protection
 

@@ -69,14 +69,14 @@ class CutPattern:
         return {*self.atoms, *self.looks}
 
     def behind_marks(self) -> tuple[set[str], set[str]]:
-        """Return punctuation marks of the pattern, and the parts that decide in text that holds none of these marks.
+        r"""Return punctuation marks of the pattern, and the parts that decide in text that holds none of these marks.
 
         The letters of `'s` are no part that matters where there is no apostrophe: no match gets as far.
 
         Example:
-            >>> marks, parts = read_pattern(r"'s|\\w+").behind_marks()
+            >>> marks, parts = read_pattern(r"'s|\w+").behind_marks()
             >>> sorted(marks), sorted(parts)
-            (["'"], ["'", '\\\\w'])
+            (["'"], ["'", '\\w'])
         """
         marks = {at for at, atom in enumerate(self.atoms) if re.fullmatch(r"[^\w\s]|\(\?i:[^\w\s]\)", atom)}
         behind = set(range(len(self.atoms))) - self.first - marks
@@ -104,13 +104,13 @@ class CutPattern:
 
 
 def read_pattern(pattern: str) -> CutPattern | None:
-    """Read a regular expression; None where it holds something whose meaning depends on more than one character.
+    r"""Read a regular expression; None where it holds something whose meaning depends on more than one character.
 
     Example:
         >>> holds = lambda atom, character: re.fullmatch(atom, character) is not None
-        >>> read_pattern(r" ?\\w+|\\s+(?!\\S)|\\s+").cuts_at_spaces(holds)
+        >>> read_pattern(r" ?\w+|\s+(?!\S)|\s+").cuts_at_spaces(holds)
         True
-        >>> read_pattern(r"\\w[\\w ]*|\\s+").cuts_at_spaces(holds), read_pattern(r"\\bword")
+        >>> read_pattern(r"\w[\w ]*|\s+").cuts_at_spaces(holds), read_pattern(r"\bword")
         (False, None)
 
     Source: Glushkov 1961 (positions and what follows them); the syntax is that of Oniguruma.
