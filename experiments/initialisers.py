@@ -27,8 +27,9 @@ import numpy as np
 import torch
 
 from newtongue.adapters.hf.checkpoint import open_checkpoint
-from newtongue.adapters.hf.embeddings import fit_rows, row_statistics
+from newtongue.adapters.hf.embeddings import fit_rows
 from newtongue.adapters.hf.models import load_model
+from newtongue.adapters.hf.row_statistics import row_statistics
 from newtongue.adapters.hf.tokenizers import load_tokenizer
 from newtongue.core.artefact import Artefact
 from newtongue.core.context import Context
@@ -121,7 +122,9 @@ class Language:
         material = Material(self.vocabulary, self.checkpoint, self.context, config.initialisation, seed)
         made, matrix = initialise(material, self.kept), self.checkpoint.input
         used = np.arange(self.plan.first_id)
-        values = fit_rows(matrix, made.input, row_statistics(matrix, used, str, made.input.spread), 0)
+        values = np.concatenate(
+            [*fit_rows(matrix, made.input, row_statistics(matrix, used, str, made.input.spread), 0)]
+        )
         return torch.from_numpy(values), made.facts
 
     def model(self, new: torch.Tensor) -> Any:

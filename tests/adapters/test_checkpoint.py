@@ -22,7 +22,8 @@ from newtongue.adapters.hf.pico import make_pico
 from newtongue.adapters.hf.safetensors_file import NewTensor, decode, encode, raw, raw_rows, read_rows, write_file
 from newtongue.adapters.hf.token_ids import renumber_file, renumbered
 from newtongue.core.errors import DataError
-from newtongue.methods.embedding_init import Initialiser, mean, subword_mean
+from newtongue.methods.embedding_init import mean, subword_mean
+from newtongue.methods.initialiser import Initialiser
 
 
 @pytest.fixture(scope="module")
@@ -303,25 +304,21 @@ def test_further_tables_by_token_are_refused(single: Path, tmp_path: Path) -> No
         grow(folder, tmp_path / "new", mean(1, 408))
 
 
-def test_a_row_that_is_not_finite_is_named(single: Path, tmp_path: Path) -> None:
-    folder = copy(single, tmp_path / "m")
-    before = open_checkpoint(folder)
-    rows = read_rows(before.input)
+@pytest.mark.parametrize("layout", ["single", "sharded"])
+@pytest.mark.parametrize("which", ["input", "head"])
+@pytest.mark.parametrize("init", [mean(1, 408), subword_mean([[5]], 408)], ids=["reads all rows", "reads one row"])
+def test_a_row_that_is_not_finite_is_named_before_anything_is_written(
+    layout: str, request: pytest.FixtureRequest, tmp_path: Path, which: str, init: Initialiser
+) -> None:
+    before = open_checkpoint(request.getfixturevalue(layout))
+    tensor = getattr(before, which)
+    rows = read_rows(tensor)
     rows[17, 3] = np.nan
-    rewrite(
-        before, {before.input.name: NewTensor("BF16", before.input.shape, [encode(rows, "BF16")])}, tmp_path, link=False
-    )
-    set_config(folder)
-    (tmp_path / "config.json").write_bytes((folder / "config.json").read_bytes())
-    with pytest.raises(DataError, match="the row of token 17 is not finite"):
-        grow(tmp_path, tmp_path / "new", mean(1, 408))
-    damaged, init = open_checkpoint(tmp_path), subword_mean([[5]], 408)
-    with pytest.raises(DataError, match="the row of token 17 is not finite"):
-        grow_checkpoint(damaged, (init, init), RowPlan(409, np.asarray([408])), str)
-    later = grow_checkpoint(damaged, (init, init), RowPlan(409, np.asarray([408])), str, wait=False)
-    with pytest.raises(DataError, match="the row of token 17 is not finite"):
-        rewrite(damaged, later, tmp_path / "later", link=False)
-    assert not list((tmp_path / "later").iterdir())
+    rewrite(before, {tensor.name: NewTensor("BF16", tensor.shape, [encode(rows, "BF16")])}, tmp_path, link=False)
+    write_config(before, tmp_path, before.rows)
+    with pytest.raises(DataError, match=f"{tensor.name}: the row of token 17 is not finite"):
+        grow(tmp_path, tmp_path / "new", init)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

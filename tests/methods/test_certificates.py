@@ -8,15 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from newtongue.methods.certificates import OldRows, certify, column_sums, kl_bound, least_bits, limited
-from newtongue.methods.embedding_init import (
-    DenseRows,
-    Initialiser,
-    from_mixtures,
-    mean,
-    mixed_with_mean,
-    random_normal,
-    subword_mean,
-)
+from newtongue.methods.embedding_init import mean, random_normal, subword_mean
+from newtongue.methods.initialiser import DenseRows, Initialiser, from_mixtures, mixed_with_mean
 
 V, D = 40, 6
 RNG = np.random.default_rng(5)

@@ -11,18 +11,14 @@ from hypothesis import strategies as st
 
 from newtongue.core.errors import DataError
 from newtongue.methods.embedding_init import (
-    DenseRows,
-    Initialiser,
-    empty_tokens,
     lexical,
     mean,
     mean_noise,
-    mixed_with_mean,
     multivariate_normal,
     random_normal,
     subword_mean,
-    with_fallback,
 )
+from newtongue.methods.initialiser import DenseRows, Initialiser, empty_tokens, mixed_with_mean, with_fallback
 
 PIECES = st.lists(st.lists(st.integers(0, 6), min_size=1, max_size=5), min_size=1, max_size=8)
 

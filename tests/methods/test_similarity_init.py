@@ -12,7 +12,7 @@ import pytest
 from newtongue.core.errors import DataError
 from newtongue.methods import similarity_init
 from newtongue.methods.auxiliary_vectors import aligned, pooled, translation_pairs
-from newtongue.methods.embedding_init import Initialiser, empty_tokens
+from newtongue.methods.initialiser import Initialiser, empty_tokens
 from newtongue.methods.similarity_init import AuxiliaryVectors, clp, focus, most_similar, nearest
 
 GOLDEN = Path(__file__).parent.parent / "golden"

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from newtongue.methods.embedding_init import Initialiser, mixed_with_mean
+from newtongue.methods.initialiser import Initialiser, mixed_with_mean
 
 Wide = NDArray[np.float64]
 

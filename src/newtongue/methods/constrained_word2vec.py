@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from newtongue.methods.embedding_init import Initialiser, from_mixtures
+from newtongue.methods.initialiser import Initialiser, from_mixtures
 
 Floats = NDArray[np.float32]
 Wide = NDArray[np.float64]

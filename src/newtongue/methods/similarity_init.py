@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.core.errors import DataError
-from newtongue.methods.embedding_init import Initialiser, from_sparse
+from newtongue.methods.initialiser import Initialiser, from_mixtures, from_sparse
 from newtongue.methods.sparsemax import SparseRows, largest_scores, softmax_of_largest, sparsemax, stacked
 
 Floats = NDArray[np.float32]
@@ -57,7 +57,17 @@ def focus(vectors: AuxiliaryVectors, *, threads: int = 1) -> Initialiser:
     Source: Dobler and de Melo 2023 (arXiv 2305.14481, section 3.2). Candidates are matched by bytes; the reference
     matches decoded text, which makes all incomplete characters one token.
     """
-    return _weighted(vectors, sparsemax, threads)
+    from newtongue.methods.similar_support import sparsemax_of_cosines  # numba takes a while to load
+
+    new_NK, known = unit(vectors.new_NK)
+    tokens, old_CK = np.flatnonzero(known), np.ascontiguousarray(vectors.old_CK, np.float32)
+    found, crowded = sparsemax_of_cosines(new_NK[tokens], old_CK, threads)
+    made = from_sparse(_spread_out([found], tokens, len(new_NK)), vectors.candidates, vectors.rows)
+    if not len(crowded):
+        return made
+    again = tokens[crowded]
+    dense = _weighted(replace(vectors, new_NK=vectors.new_NK[again]), sparsemax, threads)
+    return _with_rows(made, again, dense)
 
 
 def nearest(
@@ -106,6 +116,13 @@ def clp(vectors: AuxiliaryVectors, *, neighbours: int | None = None, threads: in
 def most_similar(vectors: AuxiliaryVectors, neighbours: int, *, threads: int = 1) -> Initialiser:
     """Return the cosines to the most similar candidates as they are (no weights yet), as rows of a matrix."""
     return _weighted(vectors, lambda scores: largest_scores(scores, neighbours), threads)
+
+
+def _with_rows(init: Initialiser, tokens: Ints, other: Initialiser) -> Initialiser:
+    """Take some tokens' rows from another initialiser."""
+    source = {int(token): row for row, token in enumerate(tokens)}
+    rows = range(init.shape[0])
+    return from_mixtures([dict(other.row(source[n]) if n in source else init.row(n)) for n in rows], init.shape[1])
 
 
 def _normalised(found: SparseRows) -> SparseRows:

@@ -19,10 +19,9 @@ from numpy.typing import NDArray
 
 from newtongue.adapters.hf.safetensors_file import NewTensor, Span, Tensor, raw, read_header, write_file
 from newtongue.adapters.hf.token_ids import renumbered, write_json
+from newtongue.adapters.hf.weight_files import INDEX, SINGLE, read_config, weight_places
 from newtongue.core.errors import DataError
 
-INDEX = "model.safetensors.index.json"
-SINGLE = "model.safetensors"
 INPUT_NAMES = (
     "embed_tokens.weight",
     "wte.weight",
@@ -158,7 +157,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     Raises:
         DataError: No safetensors weights, no config, or a shard is missing or cut off.
     """
-    places = _weight_places(folder)
+    places = weight_places(folder)
     files = sorted(set(places.values())) if places else [folder / SINGLE]
     tensors: dict[str, Tensor] = {}
     metadata = {}
@@ -174,43 +173,6 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             fix="download the whole model, index and shards of one revision",
         )
     return Checkpoint(folder, tuple(files), tensors, metadata, read_config(folder), bool(places))
-
-
-def read_config(folder: Path) -> dict[str, Any]:
-    """Return `config.json` of a model directory."""
-    file = folder / "config.json"
-    if not file.is_file():
-        raise DataError("the model directory has no config.json", place=str(folder), fix="download the whole model")
-    try:
-        return dict(json.loads(file.read_text("utf-8")))
-    except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"not valid JSON ({error})", place=str(file)) from None
-
-
-def _weight_places(folder: Path) -> dict[str, Path]:
-    """Return the file of every tensor from the index; nothing where the weights are one file."""
-    if (folder / INDEX).is_file():
-        try:
-            listed = json.loads((folder / INDEX).read_text("utf-8"))["weight_map"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(
-                f"not a valid index ({error})", place=str(folder / INDEX), fix="download it again"
-            ) from None
-        missing = [name for name in sorted(set(listed.values())) if not (folder / name).is_file()]
-        if missing:
-            raise DataError(f"shard {missing[0]} is missing", place=str(folder), fix="download the whole model")
-        return {name: folder / file for name, file in listed.items()}
-    if (folder / SINGLE).is_file():
-        return {}
-    pickled = sorted(path.name for path in folder.glob("*.bin")) + sorted(path.name for path in folder.glob("*.pt"))
-    if pickled:
-        raise DataError(
-            f"the weights are pickled ({pickled[0]}), which could run code when loaded",
-            place=str(folder),
-            expected="safetensors",
-            fix="convert a copy you trust: AutoModelForCausalLM.from_pretrained(folder).save_pretrained(new_folder)",
-        )
-    raise DataError("the model directory has no weights", place=str(folder), expected=f"{SINGLE} or {INDEX}")
 
 
 def same_bytes(one: Tensor, other: Tensor) -> bool:

@@ -7,31 +7,19 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.adapters.hf.checkpoint import Checkpoint, row_blocks
-from newtongue.adapters.hf.safetensors_file import (
-    Floats,
-    NewTensor,
-    Span,
-    Tensor,
-    all_finite,
-    encode,
-    gather_rows,
-    raw,
-    raw_rows,
-    read_rows,
-    row_sums,
-)
+from newtongue.adapters.hf.row_statistics import RowStatistics, Spread, row_statistics
+from newtongue.adapters.hf.safetensors_file import Floats, NewTensor, Span, Tensor, encode, gather_rows, raw, raw_rows
 from newtongue.core.errors import DataError
 
 Ids = NDArray[np.int64]
-Spread = Literal["none", "deviation", "covariance"]
-Made = tuple[Floats, Floats]
-"""New rows of a matrix, and the row of its padding."""
+Bytes = NDArray[np.uint8]
+Piece = bytes | memoryview
 
 
 class RowMaker(Protocol):
@@ -48,8 +36,8 @@ class RowMaker(Protocol):
     def support(self) -> Ids:
         """Return the old ids it reads, sorted."""
 
-    def rows(self, support_SD: Floats, mean_D: Floats, spread: Floats, salt: int) -> Floats:
-        """Return the new rows of one matrix from its rows at `support()`, their mean and their spread."""
+    def blocks(self, support_SD: Floats, mean_D: Floats, spread: Floats, salt: int) -> Iterator[Floats]:
+        """Yield the new rows of one matrix, some at a time, from its rows at `support()`, their mean and spread."""
 
 
 @dataclass(frozen=True)
@@ -103,19 +91,6 @@ class RowPlan:
         return used[used < rows]
 
 
-@dataclass(frozen=True, slots=True)
-class RowStatistics:
-    """Mean and spread of the used rows of one matrix.
-
-    Attributes:
-        mean: Mean row.
-        spread: Standard deviation per dimension, a square root of the covariance, or nothing.
-    """
-
-    mean: Floats
-    spread: Floats
-
-
 def rows_digest(tensor: Tensor, last: int) -> str:
     """Return the sha256 of the stored bytes of the first `last` rows: equal digests mean rows equal to the last bit."""
     digest = sha256()
@@ -140,22 +115,18 @@ def grow_checkpoint(
     makers: tuple[RowMaker, RowMaker],
     plan: RowPlan,
     name_of: Callable[[int], str],
-    *,
-    wait: bool = True,
 ) -> dict[str, NewTensor]:
     """Return the tensors that change when rows are added, moved or dropped.
 
     Each matrix gets its new rows from its own old ones; a tied matrix is done once. A bias of the output layer
-    follows the head. Everything is computed and checked here; bytes are read again when the tensors are written.
-    Without `wait` rows are computed while `checkpoint.rewrite` copies the rest; it then raises what is wrong with
-    them, and leaves no weights behind.
+    follows the head. Every old row is looked at here, before anything is written; new rows are computed while
+    `checkpoint.rewrite` copies the old ones.
 
     Args:
         checkpoint: The source.
         makers: Initialisers of the input and of the output matrix.
         plan: Which rows there will be.
         name_of: Names the token of an old id, for messages.
-        wait: Whether to return only when all rows are computed and found to be finite.
 
     Raises:
         DataError: Matrices of different heights, tied matrices with two initialisers, or a row that is not finite.
@@ -170,131 +141,76 @@ def grow_checkpoint(
         )
     _checked = plan.old_of
 
-    def change(salt: int) -> Made:
-        """Return one vocabulary matrix with its new rows made."""
-        tensor = tensors[salt]
-        maker = makers[0] if tensor is checkpoint.input else makers[1]
-        spread: Spread | None = maker.spread
-        if spread == "none" and not maker.reads_mean and not plan.padded(tensor.shape[0]):
-            spread = None
-        statistics = row_statistics(tensor, plan.used_rows(tensor.shape[0]), name_of, spread)
-        values = fit_rows(tensor, maker, statistics, 0 if checkpoint.tied else salt)
-        return values, statistics.mean
-
-    pool = ThreadPoolExecutor(len(tensors))
-    made = [pool.submit(change, salt) for salt in range(len(tensors))]
-    pool.shutdown(wait=wait)
-    for future in made if wait else ():
-        future.result()
-    return {tensor.name: replaced(tensor, plan, rows) for tensor, rows in zip(tensors, made, strict=True)}
+    chosen = [makers[0] if tensor is checkpoint.input else makers[1] for tensor in tensors]
+    with ThreadPoolExecutor(len(tensors)) as pool:
+        known = list(pool.map(lambda tensor, maker: _statistics(tensor, maker, plan, name_of), tensors, chosen))
+    pool, changes = ThreadPoolExecutor(len(tensors)), {}
+    for salt, (tensor, maker, statistics) in enumerate(zip(tensors, chosen, known, strict=True)):
+        blocks = fit_rows(tensor, maker, statistics, 0 if checkpoint.tied else salt)
+        made = pool.submit(_stored, tensor, blocks, len(plan.new_ids))
+        changes[tensor.name] = replaced(tensor, plan, made, encode(statistics.mean, tensor.dtype))
+    pool.shutdown(wait=False)
+    return changes
 
 
-def row_statistics(
-    tensor: Tensor, used: Ids, name_of: Callable[[int], str], spread: Spread | None = "deviation"
-) -> RowStatistics:
-    """Measure the used rows of a matrix in one pass over its blocks.
-
-    Args:
-        tensor: An embedding matrix (or the bias of an output layer, as a column).
-        used: Ids that tokens have; other rows are padding and do not count.
-        name_of: Names the token of an id, for messages.
-        spread: What to measure beside the mean; None measures nothing (the mean is then 0) and only looks for values
-            that are not finite.
-
-    Raises:
-        DataError: A used row is not finite.
-    """
-    weights = np.zeros(tensor.shape[0], np.float32)
-    weights[used] = 1
-    width = int(np.prod(tensor.shape[1:], dtype=np.int64))
-    total = np.zeros(width)
-    squares = np.zeros((width, width) if spread == "covariance" else width)
-    for first, last in row_blocks(tensor):
-        some = weights[first:last]
-        if spread is None and tensor.floating and all_finite(tensor, first, last):
-            continue
-        sums = row_sums(tensor, first, last, some)
-        if np.isfinite(sums).all() and spread == "none":
-            total += sums
-            continue
-        block = read_rows(tensor, first, last).reshape(last - first, width)
-        _refuse_bad_rows(tensor, block, some > 0, lambda row, first=first: name_of(first + row))
-        chosen = block[some > 0].astype(np.float64)
-        total += chosen.sum(0)
-        if spread in ("deviation", "covariance"):
-            squares += chosen.T @ chosen if spread == "covariance" else (chosen**2).sum(0)
-    count = max(1, len(used))
-    mean = total / count
-    if spread is None:
-        return RowStatistics(np.zeros(tensor.shape[1:], np.float32), np.zeros(0, np.float32))
-    return RowStatistics(_shaped(mean, tensor), _spread(mean, squares / count, spread))
+def _statistics(tensor: Tensor, maker: RowMaker, plan: RowPlan, name_of: Callable[[int], str]) -> RowStatistics:
+    """Look at every used row of a matrix, and measure what its maker or its padding needs."""
+    spread: Spread | None = maker.spread
+    if spread == "none" and not maker.reads_mean and not plan.padded(tensor.shape[0]):
+        spread = None
+    return row_statistics(tensor, plan.used_rows(tensor.shape[0]), name_of, spread)
 
 
-def _spread(mean: NDArray[np.float64], squares: NDArray[np.float64], spread: Spread) -> Floats:
-    """Return deviations, or R with R R' the covariance (its symmetric square root, which always exists)."""
-    if spread == "none":
-        return np.zeros(0, np.float32)
-    if spread == "deviation":
-        return np.sqrt(np.maximum(squares - mean**2, 0)).astype(np.float32)
-    values, vectors = np.linalg.eigh(squares - np.outer(mean, mean))
-    return ((vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T).astype(np.float32)
-
-
-def _shaped(mean: NDArray[np.float64], tensor: Tensor) -> Floats:
-    return mean.astype(np.float32).reshape(tensor.shape[1:])
-
-
-def _refuse_bad_rows(tensor: Tensor, block: Floats, used: NDArray[np.bool_], name_of: Callable[[int], str]) -> None:
-    bad = np.flatnonzero(~np.isfinite(block).all(1) & used)
-    if len(bad):
-        raise DataError(
-            f"{tensor.name}: the row of token {name_of(int(bad[0]))} is not finite",
-            place=str(tensor.file),
-            fix="the model is damaged: download or train it again",
-        )
-
-
-def fit_rows(tensor: Tensor, init: RowMaker, statistics: RowStatistics, salt: int) -> Floats:
-    """Compute the new rows of one matrix in fp32."""
+def fit_rows(tensor: Tensor, init: RowMaker, statistics: RowStatistics, salt: int) -> Iterator[Floats]:
+    """Yield the new rows of one matrix in fp32, some at a time."""
     ids = init.support()
     old = gather_rows(tensor, ids).reshape(len(ids), statistics.mean.size)
-    made = init.rows(old, statistics.mean.reshape(-1), statistics.spread, salt)
-    return made.reshape(-1, *tensor.shape[1:])
+    yield from init.blocks(old, statistics.mean.reshape(-1), statistics.spread, salt)
 
 
-def replaced(tensor: Tensor, plan: RowPlan, made: Future[Made]) -> NewTensor:
+def _stored(tensor: Tensor, blocks: Iterator[Floats], count: int) -> Bytes:
+    """Return so many rows as they will be stored."""
+    rows, at = np.empty((count, tensor.row_bytes), np.uint8), 0
+    for block in blocks:
+        part = np.frombuffer(encode(block, tensor.dtype), np.uint8).reshape(-1, tensor.row_bytes)
+        rows[at : at + len(part)] = part
+        at += len(part)
+    return rows
+
+
+def replaced(tensor: Tensor, plan: RowPlan, made: Future[Bytes], padding: bytes) -> NewTensor:
     """Return a matrix with the planned rows; those that come from old rows keep their bytes.
 
     Args:
         tensor: The old matrix.
         plan: Which rows there will be.
-        made: New rows in fp32, which without an id map may lie on padding rows of the old matrix; and the row for
-            ids that are neither old nor new (they stay in the softmax).
+        made: New rows, which without an id map may lie on padding rows of the old matrix.
+        padding: The row of ids that are neither old nor new (they stay in the softmax).
     """
-    return NewTensor(tensor.dtype, (plan.rows, *tensor.shape[1:]), _stretches(tensor, plan, made))
+    return NewTensor(tensor.dtype, (plan.rows, *tensor.shape[1:]), _stretches(tensor, plan, made, padding))
 
 
-def _stretches(tensor: Tensor, plan: RowPlan, made: Future[Made]) -> Iterator[bytes | Span]:
+def _stretches(tensor: Tensor, plan: RowPlan, made: Future[Bytes], padding: bytes) -> Iterator[Piece | Span]:
     """Yield the rows that stay in place as one stretch of the old file, the others in blocks."""
     kept = 0
     if plan.id_map is None:
         kept = min([tensor.shape[0], *plan.new_ids[:1].tolist()])
         yield Span(tensor.file, tensor.start, kept * tensor.row_bytes)
-    values, padding = made.result()
-    pad = encode(padding, tensor.dtype)
+    values = made.result()
     for first, last in row_blocks(tensor, plan.rows - kept):
-        yield _block(tensor, plan, values, pad, (kept + first, kept + last))
+        yield _block(tensor, plan, values, padding, (kept + first, kept + last))
 
 
-def _block(tensor: Tensor, plan: RowPlan, values: Floats, pad: bytes, rows: tuple[int, int]) -> bytes:
+def _block(tensor: Tensor, plan: RowPlan, values: Bytes, padding: bytes, rows: tuple[int, int]) -> Piece:
     first, last = rows
+    low, high = np.searchsorted(plan.new_ids, [first, last])
+    if high - low == last - first:
+        return memoryview(values[low:high]).cast("B")
     old = np.arange(first, last) if plan.old_of is None else plan.old_of[first:last]
     is_old = (old >= 0) & (old < tensor.shape[0])
-    block = np.tile(np.frombuffer(pad, np.uint8), (last - first, 1))
+    block = np.tile(np.frombuffer(padding, np.uint8), (last - first, 1))
     block[is_old] = np.frombuffer(raw_rows(tensor, old[is_old]), np.uint8).reshape(-1, tensor.row_bytes)
-    low, high = np.searchsorted(plan.new_ids, [first, last])
-    made = np.frombuffer(encode(values[low:high], tensor.dtype), np.uint8).reshape(-1, tensor.row_bytes)
-    block[plan.new_ids[low:high] - first] = made
+    block[plan.new_ids[low:high] - first] = values[low:high]
     return block.tobytes()
 
 

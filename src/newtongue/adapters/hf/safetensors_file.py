@@ -22,13 +22,6 @@ from newtongue.core.errors import DataError
 Floats = NDArray[np.float32]
 STORED = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 """Floating-point types that can be read and written, with the numpy type of their bytes."""
-EXPONENTS = {
-    "F64": ("<u8", 0x7FF << 52),
-    "F32": ("<u4", 0xFF << 23),
-    "F16": ("<u2", 0x1F << 10),
-    "BF16": ("<u2", 0xFF << 7),
-}
-"""Unsigned type of each floating-point type's bytes, and the exponent of its values that are not finite."""
 ALIGNMENT = 8
 COPY_BYTES = 16 * 1024 * 1024
 """Bytes asked of the kernel at a time when a stretch is copied as it stands."""
@@ -94,7 +87,7 @@ class NewTensor:
 
     dtype: str
     shape: tuple[int, ...]
-    blocks: Iterable[bytes | Span]
+    blocks: Iterable[bytes | memoryview | Span]
 
 
 def read_header(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -182,47 +175,6 @@ def gather_rows(tensor: Tensor, rows: Sequence[int] | NDArray[np.int64]) -> Floa
     return decode(raw_rows(tensor, rows), tensor).reshape(len(rows), *tensor.shape[1:])
 
 
-def row_sums(tensor: Tensor, first_row: int, last_row: int, weights: Floats) -> NDArray[np.float64]:
-    """Return the weighted sum of some rows, (D,); a value that is not finite makes it not finite.
-
-    Args:
-        tensor: A matrix.
-        first_row: First of the rows.
-        last_row: Behind the last of them.
-        weights: One per row.
-    """
-    width = tensor.row_bytes // 2
-    if tensor.dtype != "BF16" or width % 2:
-        rows = decode(raw(tensor, first_row, last_row), tensor).reshape(last_row - first_row, -1)
-        return np.asarray(weights @ rows, np.float64)
-    sums, step = np.zeros(width), max(1, CACHED_BYTES // tensor.row_bytes)
-    stored, part = (np.empty((step, width // 2), np.uint32) for _buffer in range(2))
-    with open(tensor.file, "rb", buffering=0) as stream:
-        stream.seek(tensor.start + first_row * tensor.row_bytes)
-        for at in range(0, last_row - first_row, step):
-            factors = weights[at : at + step]
-            pairs, values = stored[: len(factors)], part[: len(factors)]
-            stream.readinto(memoryview(pairs).cast("B"))
-            sums[0::2] += factors @ np.left_shift(pairs, 16, out=values).view(np.float32)
-            sums[1::2] += factors @ np.bitwise_and(pairs, np.uint32(0xFFFF0000), out=values).view(np.float32)
-    return sums
-
-
-def all_finite(tensor: Tensor, first_row: int, last_row: int) -> bool:
-    """Return whether every value of some rows is finite, judged by the exponents of the stored bits."""
-    kind, largest = EXPONENTS[tensor.dtype]
-    left = (last_row - first_row) * tensor.row_bytes
-    buffer = np.empty(min(left, CACHED_BYTES) // np.dtype(kind).itemsize, kind)
-    with open(tensor.file, "rb", buffering=0) as stream:
-        stream.seek(tensor.start + first_row * tensor.row_bytes)
-        while left:
-            part = buffer[: left // buffer.itemsize]
-            left -= stream.readinto(memoryview(part).cast("B")) or left
-            if np.bitwise_and(part, largest, out=part).max() == largest:
-                return False
-    return True
-
-
 def decode(data: bytes, tensor: Tensor) -> Floats:
     """Return stored bytes as fp32 values.
 
@@ -288,7 +240,7 @@ def write_file(file: Path, tensors: Mapping[str, NewTensor], metadata: Mapping[s
     return at
 
 
-def _write(stream: BinaryIO, block: bytes | Span) -> int:
+def _write(stream: BinaryIO, block: bytes | memoryview | Span) -> int:
     if not isinstance(block, Span):
         return stream.write(block)
     stream.flush()

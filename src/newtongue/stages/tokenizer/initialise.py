@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from newtongue.adapters.hf.tokenizers import batches
 from newtongue.core.errors import DataError
-from newtongue.methods import embedding_init as start
 from newtongue.methods.certificates import OldRows, certify, least_bits, limited
-from newtongue.methods.embedding_init import DenseRows, Initialiser
+from newtongue.methods.initialiser import DenseRows, Initialiser, empty_tokens, with_fallback
 from newtongue.stages.tokenizer.auxiliary import Vocabulary
 from newtongue.stages.tokenizer.init_config import InitMethod
 from newtongue.stages.tokenizer.initialisers import METHODS, PER_MATRIX, Maker, Material, mean, subword_mean
@@ -112,14 +111,14 @@ def _fitted(material: Material, method: InitMethod, *, head: bool) -> tuple[Make
     facts: dict[str, Any] = {"method": method, "fallback": material.settings.fallback, "fallback_tokens": 0}
     if isinstance(init, DenseRows):
         return init, facts | {"fallback_tokens": init.unseen}
-    empty = start.empty_tokens(init)
+    empty = empty_tokens(init)
     if len(empty) and material.settings.fallback == "refuse":
         raise DataError(
             f"{method} finds nothing for {len(empty):,} of {init.shape[0]:,} new tokens",
             fix="set init.fallback to subword_mean or mean, or give more text or vectors",
         )
     other = mean(material, head) if material.settings.fallback == "mean" else subword_mean(material, head)
-    init, facts["fallback_tokens"] = start.with_fallback(init, other)
+    init, facts["fallback_tokens"] = with_fallback(init, other)
     return init, facts
 
 

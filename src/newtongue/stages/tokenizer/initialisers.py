@@ -17,7 +17,7 @@ from newtongue.methods import embedding_init as start
 from newtongue.methods import similarity_init
 from newtongue.methods.auxiliary_vectors import context_counts
 from newtongue.methods.constrained_word2vec import Candidates, Learning, constrained_word2vec
-from newtongue.methods.embedding_init import DenseRows, Initialiser
+from newtongue.methods.initialiser import DenseRows, Initialiser, from_mixtures, from_sparse
 from newtongue.methods.matching_pursuit import matching_pursuit
 from newtongue.methods.similarity_init import AuxiliaryVectors
 from newtongue.stages.tokenizer.auxiliary import (
@@ -158,7 +158,7 @@ def _clp(material: Material, head: bool) -> Initialiser:
 def _omp(material: Material, head: bool) -> Initialiser:
     vectors = vectors_from_donor(material.vocabulary, material.donor, head=head)
     found = matching_pursuit(vectors.new_NK, vectors.old_CK, material.settings.neighbours or OMP_NONZEROS)
-    return start.from_sparse(found, vectors.candidates, vectors.rows)
+    return from_sparse(found, vectors.candidates, vectors.rows)
 
 
 def _constrained_word2vec(material: Material, head: bool) -> Initialiser:
@@ -223,7 +223,7 @@ def _vocadt(material: Material, head: bool) -> Initialiser:
         {int(i): float(w) for i, w in zip(ids, row, strict=True) if w}
         for ids, row in zip(candidates.ids, weights, strict=True)
     ]
-    return start.from_mixtures(mixtures, material.vocabulary.rows)
+    return from_mixtures(mixtures, material.vocabulary.rows)
 
 
 def _zett(material: Material, head: bool) -> DenseRows:

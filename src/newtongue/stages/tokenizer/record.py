@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from newtongue.adapters.hf.tokenizers import FastTokenizer
-from newtongue.methods.embedding_init import Initialiser
+from newtongue.methods.initialiser import Initialiser
 from newtongue.stages.tokenizer.initialise import Initialised
 from newtongue.stages.tokenizer.initialisers import Maker
 from newtongue.stages.tokenizer.measure import readable

@@ -118,7 +118,7 @@ def _write_model(
     checkpoint, plan, rows = what
     changed = bool(plan.tokens) or plan.id_map is not None
     makers = (made.input, made.head)
-    changes = grow_checkpoint(checkpoint, makers, rows, lambda i: f"{i} {old.names.get(i, '')!r}", wait=not changed)
+    changes = grow_checkpoint(checkpoint, makers, rows, lambda i: f"{i} {old.names.get(i, '')!r}")
     rewrite(checkpoint, changes if changed else {}, target, link=source.sealed)
     write_config(checkpoint, target, rows.rows, plan.id_map)
     save_tokenizer(plan.tokenizer, source.path, target, plan.id_map)

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from newtongue.adapters.hf.checkpoint import Checkpoint, row_blocks, tie_problem
-from newtongue.adapters.hf.embeddings import RowStatistics, row_statistics, rows_digest
+from newtongue.adapters.hf.embeddings import rows_digest
+from newtongue.adapters.hf.row_statistics import RowStatistics, row_statistics
 from newtongue.adapters.hf.safetensors_file import Tensor, gather_rows, read_rows
 from newtongue.adapters.hf.tokenizers import FastTokenizer
-from newtongue.methods.embedding_init import Initialiser
+from newtongue.methods.initialiser import Initialiser
 from newtongue.tools.doctor.findings import Finding, from_error
 from newtongue.tools.doctor.tokenizer_checks import read_json
 
