@@ -15,7 +15,8 @@ from newtongue.adapters.prompts import load_prompts
 from newtongue.methods.arithmetic import equations, evaluate, false_equations
 from newtongue.methods.self_instruct import Ask, build_messages
 from newtongue.methods.stand_in import align
-from newtongue.methods.stand_in_kinds import KINDS, sentences
+from newtongue.methods.stand_in_kinds import KINDS
+from newtongue.methods.stand_in_material import sentences
 from newtongue.methods.words import words
 from newtongue.tools import stand_in
 

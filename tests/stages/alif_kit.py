@@ -14,7 +14,7 @@ from stages.synth_kit import SAMPLE, SEEDS
 
 from newtongue.adapters.prompts import load_prompts
 from newtongue.methods.prompts import fill, read
-from newtongue.methods.stand_in_kinds import sentences
+from newtongue.methods.stand_in_material import sentences
 from newtongue.methods.task_blocks import parse_blocks, write_blocks
 from newtongue.methods.words import words
 

@@ -28,6 +28,7 @@ from newtongue.methods.invented import TAG, from_english, to_english
 from newtongue.methods.prompts import read
 from newtongue.stages.translate.config import TranslateConfig
 from newtongue.stages.translate.estimate import estimate
+from newtongue.stages.translate.screen import CRITERIA
 from newtongue.stages.translate.stage import translate
 
 TEXT = """# Opening hours
@@ -111,6 +112,44 @@ def test_conversations_and_preferences(tmp_path: Path) -> None:
     run(tmp_path / "2", Artefact("Preferences", tmp_path / "p", sealed=True), makes_kind="Preferences")
     (pair,) = read_preferences(sealed(tmp_path / "2", "Preferences"))
     assert (to_english(pair.chosen["content"]), to_english(pair.rejected["content"])) == ("I am fine.", "No.")
+
+
+def test_only_what_the_screen_scores_0_is_translated(tmp_path: Path) -> None:
+    """UltraLink's rule: what is bound to a culture is not sent to the translator at all."""
+    texts = ["Wash your hands.", "Ali Khan works in Lahore.", "Is 7 a prime number?", "No answer for this one."]
+    translated: list[str] = []
+
+    def write(body: dict[str, Any]) -> str:
+        (text,) = [text for text in texts if text in body["messages"][0]["content"]]
+        if "organisations" not in body["messages"][0]["content"]:
+            translated.append(text)
+            return from_english(text)
+        found = {"names": int("Khan" in text), "places": int("Lahore" in text), "code": int("7" in text)}
+        return "hm" if "No answer" in text else json.dumps({**dict.fromkeys(CRITERIA, 0), **found})
+
+    def screened(folder: str, **screen: Any) -> Any:
+        translated.clear()
+        rows = [Document(str(n), text, "eng_Latn") for n, text in enumerate(texts)]
+        place = {"url": teacher.url, "license": "Apache-2.0"}
+        return run(tmp_path / folder, corpus(tmp_path, *rows), teacher=place, round_trip={"fraction": 0}, screen=screen)
+
+    with running(FaultyTeacher(write=write)) as teacher:
+        done = screened("strict")
+        assert translated == texts[:1]
+        rest = rejected(tmp_path / "strict")
+        screened("one", max_score=1)
+        assert sorted(translated) == sorted([texts[0], texts[2]])
+    assert done.counts["documents"] == 1
+    notes = {row["place"]: (row["reason"], json.loads(row["content"])["note"]) for row in rest}
+    assert notes["1"] == ("not language-agnostic", "score 2: names, places")
+    assert notes["2"] == ("not language-agnostic", "score 1: code")
+    assert notes["3"][0] == "no readable screening"
+
+
+def test_a_service_cannot_screen() -> None:
+    service = {"url": "http://127.0.0.1:1", "protocol": "libretranslate"}
+    with pytest.raises(ValueError, match=r"only translates: give `screen\.teacher`"):
+        TranslateConfig(data="d", source="eng_Latn", language=TAG, teacher=service, screen={})  # type: ignore[arg-type]
 
 
 def test_benchmark_items_keep_their_other_columns(tmp_path: Path) -> None:

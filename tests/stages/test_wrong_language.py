@@ -12,7 +12,7 @@ import pytest
 from adapters.llm.faulty_teacher import FaultyTeacher, running
 from stages.synth_kit import SAMPLE, rows_of, run
 
-from newtongue.methods.stand_in_kinds import sentences
+from newtongue.methods.stand_in_material import sentences
 from newtongue.methods.words import words
 
 MARKS = "۔।؟!?."

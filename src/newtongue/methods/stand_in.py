@@ -18,7 +18,8 @@ from typing import Any, Final
 
 from newtongue.methods.arithmetic import evaluate
 from newtongue.methods.self_instruct import Ask
-from newtongue.methods.stand_in_kinds import KINDS, Material, sentences
+from newtongue.methods.stand_in_kinds import KINDS
+from newtongue.methods.stand_in_material import Material, sentences
 
 MAX_PAIR_CHARACTERS: Final = 75
 """Longest sentence of a translation task, either side."""

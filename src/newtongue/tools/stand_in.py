@@ -16,8 +16,8 @@ from newtongue.methods import invented
 from newtongue.methods.prompts import fill, read
 from newtongue.methods.self_instruct import Ask, read_ask
 from newtongue.methods.stand_in import random_of, write_answer, write_tasks
-from newtongue.methods.stand_in_generators import PROMPTS, say
-from newtongue.methods.stand_in_kinds import sentences
+from newtongue.methods.stand_in_generators import PROMPTS, say, screening
+from newtongue.methods.stand_in_material import sentences
 from newtongue.methods.stand_in_translation import toy_translation
 from newtongue.methods.task_blocks import parse_blocks, write_blocks
 
@@ -42,6 +42,8 @@ def write(body: Mapping[str, Any]) -> str:
             return translation(slots["text"], slots["source"], slots["target"], random_of(body))
         if read(load_prompts("translate", tag)["quality"], prompt):
             return "90"
+        if slots := read(load_prompts("translate", tag)["screen"], prompt):
+            return screening(slots["text"])
     return _generated(prompt, body) or _blocks(prompt, body) or str(_wordings(DEFAULT_LANGUAGE)[0]["fallback"])
 
 

@@ -40,8 +40,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
+from newtongue.adapters.llm.accounts import Accounts
 from newtongue.adapters.llm.holders import holder_of, lives
-from newtongue.adapters.llm.ledger_file import LedgerFile
 from newtongue.adapters.llm.records import (
     COMPLETE,
     OPEN,
@@ -53,8 +53,6 @@ from newtongue.adapters.llm.records import (
     packed,
     unpacked,
 )
-from newtongue.core.budget import MICRO
-from newtongue.core.errors import BudgetExceeded
 
 KEEP_CAP: Final = -1
 """Passed as cap: keep the cap the file already has."""
@@ -63,7 +61,7 @@ KEYS_PER_QUERY: Final = 400
 _handles = itertools.count()
 
 
-class Ledger(LedgerFile):
+class Ledger(Accounts):
     """The money book behind one file; see the module's docstring for the rules and the uses."""
 
     def __init__(self, path: Path, cap_micro_usd: int | None = KEEP_CAP, holder: str = "") -> None:
@@ -83,36 +81,6 @@ class Ledger(LedgerFile):
         if cap_micro_usd != KEEP_CAP:
             with self.writing():
                 self._run("INSERT OR REPLACE INTO meta VALUES ('cap_micro_usd', ?)", cap_micro_usd)
-
-    def cap(self) -> int | None:
-        """Return the cap in micro-dollars, or None when nothing may cost anything."""
-        row = self._one("SELECT value FROM meta WHERE name = 'cap_micro_usd'")
-        return row[0] if row else None
-
-    def spent(self) -> int:
-        """Return settled plus reserved micro-dollars of the store's whole life."""
-        return int(self._one("SELECT COALESCE(SUM(settled + reserved), 0) FROM total")[0])
-
-    def by_stage(self) -> dict[str, int]:
-        """Return settled plus reserved micro-dollars per stage, ordered by name."""
-        return {
-            stage: amount for stage, amount in self._all("SELECT stage, settled + reserved FROM total ORDER BY stage")
-        }
-
-    def charge(self, stage: str, micro_usd: int, what: str) -> None:
-        """Book money already used that no request stands for (machine time), over the cap too: the truth is kept.
-
-        The caller compares `spent()` with `cap()` and stops; no further reservation will be granted.
-        """
-        with self.writing():
-            self._run(
-                "INSERT INTO charge (stage, micro_usd, what, at) VALUES (?, ?, ?, ?)",
-                stage,
-                micro_usd,
-                what,
-                time.time(),
-            )
-            self._add(stage, settled=micro_usd, reserved=0)
 
     def begin(self, stage: str, key: str, micro_usd: int, place: str = "") -> int | Answer | Busy:
         """Set money aside for one attempt at a request, before it is sent, unless there is no need to send it.
@@ -157,26 +125,6 @@ class Ledger(LedgerFile):
         )
         self._add(stage, settled=0, reserved=micro_usd)
         return int(row.lastrowid or 0)
-
-    def set_aside(self, stage: str, micro_usd: int) -> None:
-        """Count money as reserved that no attempt stands for (a shard's slice).
-
-        Raises:
-            BudgetExceeded: settled + reserved + `micro_usd` would pass the cap; nothing was written.
-        """
-        with self.writing():
-            self._require_room(micro_usd)
-            self._add(stage, settled=0, reserved=micro_usd)
-
-    def give_back(self, stage: str, micro_usd: int) -> None:
-        """Count money set aside as free again."""
-        with self.writing():
-            self._add(stage, settled=0, reserved=-micro_usd)
-
-    def move_to_settled(self, stage: str, micro_usd: int) -> None:
-        """Count money set aside as paid."""
-        with self.writing():
-            self._add(stage, settled=micro_usd, reserved=-micro_usd)
 
     def settle(self, attempt: int, micro_usd: int, response: Response) -> None:
         """Store what came back and turn the reservation into a charge, in one transaction."""
@@ -276,31 +224,8 @@ class Ledger(LedgerFile):
             )
             self._add(stage, settled=micro_usd, reserved=-reserved)
 
-    def _require_room(self, micro_usd: int) -> None:
-        if micro_usd == 0:
-            return
-        cap, spent = self.cap(), self.spent()
-        if cap is None:
-            raise BudgetExceeded(
-                f"the next request may cost ${micro_usd / MICRO:.6f} and the recipe sets no budget",
-                fix="set `budget: {usd: …}` in the recipe and run again; finished work is kept",
-            )
-        if spent + micro_usd > cap:
-            used = f"${spent / MICRO:.6f} of ${cap / MICRO:.6f} are spent or reserved"
-            raise BudgetExceeded(
-                f"the next request may cost ${micro_usd / MICRO:.6f}; {used}",
-                fix="raise `budget.usd` in the recipe and run again; finished work is kept and nothing is paid twice",
-            )
-
     def _open(self, attempt: int) -> tuple[str, int]:
         row = self._one("SELECT stage, reserved, state FROM attempt WHERE id = ?", attempt)
         if not row or row[2] == "settled":
             raise ValueError(f"attempt {attempt} is not open")
         return row[0], row[1]
-
-    def _add(self, stage: str, *, settled: int, reserved: int) -> None:
-        self._run(
-            "INSERT INTO total VALUES (?, ?, ?) ON CONFLICT (stage) DO UPDATE SET"
-            " settled = settled + excluded.settled, reserved = reserved + excluded.reserved",
-            *(stage, settled, reserved),
-        )

@@ -10,8 +10,8 @@ from newtongue.core.asking import AskingConfig
 from newtongue.core.config import RowsRef, Settings
 from newtongue.core.teacher import Routing, Teacher
 
-TRANSLATION, BACK, JUDGE = "translation", "back_translation", "judge"
-"""Types of task: there, back again, and the judge of quality."""
+TRANSLATION, BACK, JUDGE, SCREEN = "translation", "back_translation", "judge", "screen"
+"""Types of task: there, back again, the judge of quality, and who says what may be translated at all."""
 
 
 class Checks(Settings):
@@ -34,6 +34,19 @@ class RoundTrip(Settings):
     """Share of rows translated back, drawn evenly."""
     min_chrf: float = Field(30.0, ge=0, le=100)
     """Rows whose way back scores less (chrF against their source, 0 to 100) are refused."""
+
+
+class Screen(Settings):
+    """Translate only rows that are bound to no culture (UltraLink, arXiv 2402.04588).
+
+    A model looks for seven things: full names, code or mathematics, places, customs or politics or religion,
+    literature or humour, things bound to a culture, organisations. Each it finds counts one.
+    """
+
+    teacher: Teacher | None = None
+    """Who looks; null asks the translator."""
+    max_score: int = Field(0, ge=0, le=6)
+    """Rows in which more is found are refused, untranslated; 0 is UltraLink's rule."""
 
 
 class Quality(Settings):
@@ -63,7 +76,7 @@ class TranslateConfig(AskingConfig):
     """
 
     MAKES: ClassVar[str] = "Corpus"
-    ROLES: ClassVar[tuple[str, ...]] = (JUDGE,)
+    ROLES: ClassVar[tuple[str, ...]] = (JUDGE, SCREEN)
     PROTOCOLS: ClassVar[tuple[str, ...]] = ("chat", "libretranslate", "deepl")
 
     data: RowsRef
@@ -94,6 +107,8 @@ class TranslateConfig(AskingConfig):
     """What every piece must fulfil."""
     round_trip: RoundTrip = RoundTrip()
     """Translating back."""
+    screen: Screen | None = None
+    """Who says, before anything is translated, what is bound to a culture; null translates every row."""
     quality: Quality | None = None
     """A judge of quality; null has none."""
     near: Nearness | None = None
@@ -106,8 +121,16 @@ class TranslateConfig(AskingConfig):
         return self.makes_kind
 
     def own_teachers(self) -> dict[str, Teacher]:
-        """Return the judge of quality, when there is one."""
-        return {JUDGE: self.quality.teacher} if self.quality else {}
+        """Return the judge of quality and who screens, when they are given."""
+        judge = {JUDGE: self.quality.teacher} if self.quality else {}
+        return judge | ({SCREEN: self.screen.teacher} if self.screen and self.screen.teacher else {})
+
+    @model_validator(mode="after")
+    def _screening_chats(self) -> Self:
+        services = [one.protocol for one in (self.teacher, *self.more_teachers.values()) if one.protocol != "chat"]
+        if self.screen and not self.screen.teacher and services:
+            raise ValueError(f"`protocol: {services[0]}` only translates: give `screen.teacher`")
+        return self
 
     @model_validator(mode="after")
     def _item_columns(self) -> Self:

@@ -24,6 +24,7 @@ from newtongue.methods.verified_gate import gate_of
 from newtongue.stages.translate.config import BACK, JUDGE, TRANSLATION, TranslateConfig
 from newtongue.stages.translate.neighbours import Neighbours
 from newtongue.stages.translate.rows import Job
+from newtongue.stages.translate.screen import screen_question, screened_out
 
 _SCORE: Final = re.compile(r"\d{1,3}(?:\.\d+)?")
 
@@ -77,7 +78,8 @@ class Desk:
         """Return what became of each row, in order."""
         config = self.config
         results = [Result(job) for job in jobs]
-        self._there(results, config.source, config.language, TRANSLATION)
+        self._screen(results)
+        self._there([result for result in results if not result.reason], config.source, config.language, TRANSLATION)
         drawn = [result for result in results if result.texts is not None and self._is_drawn(result.job.id)]
         back = [Result(Job(result.job.id, result.texts or [], result.job.row)) for result in drawn]
         self._there(back, config.language, config.source, BACK)
@@ -90,6 +92,18 @@ class Desk:
         self._judge([result for result in results if result.texts is not None])
         self._look_around([result for result in results if result.texts is not None])
         return results
+
+    def _screen(self, results: Sequence[Result]) -> None:
+        """Refuse what is bound to a culture, before anything is translated."""
+        config = self.config
+        if not config.screen:
+            return
+        questions = [screen_question("\n".join(r.job.texts), self.texts["screen"], config.seed) for r in results]
+        for result, reply in zip(results, self._ask(questions), strict=True):
+            result.keys += reply.keys
+            reason, note = screened_out(reply, config.screen.max_score)
+            if reason:
+                _refuse(result, reason, note)
 
     def translators(self, result: Result) -> list[Teacher]:
         """Return who translated a row, in the recipe's order; whom the recipe names first for a row without text."""

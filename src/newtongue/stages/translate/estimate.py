@@ -19,6 +19,8 @@ ANSWER_TOKENS_PER_SOURCE_TOKEN = (1.0, 2.0, 4.0)
 """The new language costs the teacher more tokens: good, likely, bad."""
 PROMPT_TOKENS = 90
 """Tokens of a prompt around its text."""
+SCREEN_PROMPT_TOKENS, SCREEN_ANSWER_TOKENS = 170, 50
+"""Tokens around a text that is screened, and of the answer."""
 SECONDS_PER_REQUEST = {"offline": (0.003, 0.005, 0.02), "remote": (1.0, 5.0, 20.0)}
 """From sending to the whole answer."""
 BYTES_PER_CHARACTER = 1.2
@@ -40,8 +42,13 @@ def estimate(config: TranslateConfig, counts: Mapping[str, Counts], machine: Mac
     if config.quality:
         judged = config.quality.teacher.prices[0] * (3 * tokens + PROMPT_TOKENS * pieces) / 1e6
         low, likely, high = low + judged, likely + judged, high + judged
+    if config.screen:
+        usual = (config.screen.teacher or config.teacher).prices
+        seen = (usual[0] * (tokens + SCREEN_PROMPT_TOKENS * rows) + usual[1] * SCREEN_ANSWER_TOKENS * rows) / 1e6
+        low, likely, high = low + seen, likely + seen, high + seen
+    asked = times * pieces + (rows if config.screen else 0)
     latency = SECONDS_PER_REQUEST["offline" if config.teacher.serve else "remote"]
-    fast, usual, slow = (1.5 + times * pieces * each / config.concurrency for each in latency)
+    fast, usual, slow = (1.5 + asked * each / config.concurrency for each in latency)
     return Estimate(
         seconds=(fast, usual, slow),
         usd=(low, likely, high),
