@@ -1,9 +1,10 @@
-"""One answer in five in another language, sister languages too: none is exported, hardly any right one is lost."""
+"""One answer in five in another language, sister languages too: none is exported, 99 % of the right ones are."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -31,20 +32,44 @@ def sample(tag: str) -> list[str]:
     return [s for row in rows for s in sentences(row["text"], MARKS) if len(words(s)) >= 6]
 
 
-def inject(folder: Path, tag: str, right: Sequence[str], wrong: Sequence[str]) -> tuple[set[str], set[str], Any]:
-    """Run with a teacher that answers wrongly one time in five; return right answers given, exported ones, counts."""
-    given: set[str] = set()
+@dataclass
+class Injected:
+    """What a teacher gave and what was exported, each row by its question, which no other row has.
+
+    Attributes:
+        right: Questions whose answer was in the language asked for.
+        wrong: Questions whose answer was not.
+        exported: Questions of all rows that were written, those flagged as unknown too.
+        counts: Counts of the stage.
+    """
+
+    right: set[str]
+    wrong: set[str]
+    exported: set[str]
+    counts: dict[str, int]
+
+    def check(self) -> None:
+        """Nothing wrong was exported, 99 % of what was right was, and one in five was wrong indeed."""
+        assert not self.exported & self.wrong, "a wrong one was exported"
+        assert self.exported <= self.right
+        assert len(self.exported) >= 0.99 * len(self.right)
+        assert len(self.right) + len(self.wrong) == self.counts["received"] > 400
+        assert abs(len(self.wrong) - SHARE * self.counts["received"]) < 0.25 * SHARE * self.counts["received"]
+
+
+def inject(folder: Path, tag: str, right: Sequence[str], wrong: Sequence[str]) -> Injected:
+    """Run with a teacher, behind HTTP, that answers wrongly one time in five."""
+    given: dict[bool, set[str]] = {True: set(), False: set()}
 
     def write(body: dict[str, Any]) -> str:
         rng = Random(body["seed"])
         tasks = []
         for _ in range(4):
             question, answer = rng.sample(list(right), 2)
-            if rng.random() < SHARE:
-                answer = rng.choice(list(wrong))
-            else:
-                given.add(answer)
-            tasks.append({"instruction": f"{question} {rng.randrange(10**6)}", "input": "", "output": answer})
+            fine = rng.random() >= SHARE
+            question = f"{question} {rng.randrange(10**9)}"
+            given[fine].add(question)
+            tasks.append({"instruction": question, "input": "", "output": answer if fine else rng.choice(list(wrong))})
         return json.dumps(tasks, ensure_ascii=False)
 
     seeds = folder / "seeds.jsonl"
@@ -54,10 +79,10 @@ def inject(folder: Path, tag: str, right: Sequence[str], wrong: Sequence[str]) -
     seeds.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), "utf-8")
     with running(FaultyTeacher(write=write)) as teacher:
         done = run(
-            folder, documents=False, rows=400, language=tag, seeds_file=seeds, max_similarity=1.0, heldout_fraction=0,
-            max_answer_characters=5000, teacher={"url": teacher.url}, max_requests=120,
+            folder, documents=False, rows=10_000, language=tag, seeds_file=seeds, max_similarity=1.0,
+            heldout_fraction=0, max_answer_characters=5000, teacher={"url": teacher.url}, max_requests=120,
         )  # fmt: skip
-    return given, {row.messages[1]["content"] for row in rows_of(folder)}, done.counts
+    return Injected(given[True], given[False], {row.messages[0]["content"] for row in rows_of(folder)}, done.counts)
 
 
 CASES = {
@@ -73,17 +98,9 @@ def test_a_sister_language_does_not_pass(case: str, tmp_path: Path, shared_data:
     tag, right, wrong = CASES[case]
     foreign = declaration(shared_data, wrong)
     own = sample("urd_Arab") if tag == "urd_Arab" else declaration(shared_data, right)
-    given, exported, counts = inject(tmp_path, tag, own, foreign)
-    assert not exported & set(foreign), "a wrong one was exported"
-    lost = sum(n for name, n in counts.items() if name.startswith("rejected: answer") or "another language" in name)
-    injected = counts["received"] * SHARE
-    assert abs(lost - injected) < 0.35 * injected
-    rest = given - exported
-    assert len(rest) <= 0.01 * len(given) + counts.get("rejected: quota full", 0)
+    inject(tmp_path, tag, own, foreign).check()
 
 
 def test_english_and_romanised_answers_do_not_pass(tmp_path: Path) -> None:
     wrong = [*sample("eng_Latn"), "Yeh kitab mere bhai ki hai aur bohat purani hai, is liye ise sambhal kar rakhna."]
-    given, exported, _ = inject(tmp_path, "urd_Arab", sample("urd_Arab"), wrong)
-    assert not exported & set(wrong)
-    assert len(exported) > 0.9 * len(given)
+    inject(tmp_path, "urd_Arab", sample("urd_Arab"), wrong).check()

@@ -151,7 +151,7 @@ def test_rows_in_a_neighbouring_language_do_not_pass_the_stage(
     _, held_out, foreign = made(tmp_path, shared_data, "ace")
     right = [*declaration(shared_data, "ace"), *(" ".join(text.split()) for text in held_out)]
     wrong = [" ".join(text.split()) for texts in foreign.values() for text in texts]
-    given, exported, counts = inject(tmp_path, "ace_Latn", right, wrong)
-    assert not exported & set(wrong)
-    assert counts["rejected: answer: language"] > 20
-    assert len(given - exported) <= 0.03 * len(given)
+    done = inject(tmp_path, "ace_Latn", right, wrong)
+    assert not done.exported & done.wrong
+    assert done.counts["rejected: answer: language"] > 20
+    assert len(done.right - done.exported) <= 0.03 * len(done.right)
