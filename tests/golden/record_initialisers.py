@@ -2,6 +2,8 @@
 
     python tests/golden/record_initialisers.py focus      where deepfocus 1.0.1 and entmax 1.3 are installed
     python tests/golden/record_initialisers.py wechsel    where wechsel 0.0.4 is installed
+    python tests/golden/record_initialisers.py zett       where `hf_hypernet` of bminixhofer/zett@6f8051a can be
+                                                          imported and ./roberta-base holds that model's config
 
 Each writes `tests/golden/initialisers_NAME.json`. Inputs come from seeds; only outputs are stored.
 """
@@ -10,6 +12,8 @@ from __future__ import annotations
 
 import json
 import sys
+import zlib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 
@@ -49,6 +53,61 @@ def cased_dictionary() -> tuple[list[str], list[str], list[tuple[str, str]]]:
     target = [form(f"v{chr(97 + n)}") for n in range(14) for form in (str.title, str.upper)] + ["ب", "پ", "ت", "ث"]
     pairs = [(f"W{chr(97 + n)}", f"v{chr(97 + n)}") for n in range(0, 14, 2)] + [("x", "ب"), ("WB", "VB"), ("q", "ت")]
     return [*source, *map(str, range(8))], [*target, *map(str, range(8))], pairs
+
+
+HYPERNETWORKS: dict[str, dict[str, object]] = {
+    "one matrix": {},
+    "two matrices": {"separate_out_embeddings": True},
+    "two matrices, one head": {"separate_out_embeddings": True, "hn_single_head": True},
+    "no scales": {"hn_rescale_embeddings": False, "separate_out_embeddings": True, "hn_n_extra_tokens": 3},
+    "heads by width": {"hn_hidden_size": 128, "hn_num_attention_heads": None, "hn_n_layers": 1},
+}
+"""Name -> settings in which a hypernetwork differs from `HYPERNETWORK`."""
+HYPERNETWORK: dict[str, object] = {
+    **{"n_embd": 8, "hn_hidden_size": 16, "hn_intermediate_size": 24, "hn_num_attention_heads": 2, "hn_n_layers": 3},
+    **{"hn_surface_maxlen": 5, "hn_embed_using_source_embeddings": True, "hn_rescale_embeddings": True},
+    **{"hn_n_extra_tokens": 0, "hn_predict_bias": True, "hn_single_head": False, "separate_out_embeddings": False},
+    **{"pad_token_id": 2, "original_vocab_size": OLD},
+}
+SPELLINGS = [[7, 3], [11], [4, 5, 6, 7, 8], [59, 0, 13], [9, 9, 9, 9, 9, 9, 9]]
+"""Old ids of new tokens; the last are more than the network reads."""
+
+
+def old_rows() -> np.ndarray:
+    """Return rows of two matrices, (2, OLD, 8)."""
+    return np.random.default_rng(11).standard_normal((2, OLD, 8)).astype(np.float32)
+
+
+def weights(shapes: Mapping[str, Iterable[int]]) -> dict[str, np.ndarray]:
+    """Return the weights of a hypernetwork that decide its rows, made from their names."""
+    unused = ("bias_projection", "word_embeddings", "position_ids", "token_type_ids")
+    named = {name: shape for name, shape in shapes.items() if not any(part in name for part in unused)}
+    rngs = {name: np.random.default_rng(zlib.crc32(name.encode())) for name in named}
+    scales = {name: any(part in name for part in ("LayerNorm.weight", "ln.weight", "scaler.w")) for name in named}
+    drawn = {name: 0.4 * rngs[name].standard_normal(tuple(shape)) + scales[name] for name, shape in named.items()}
+    return {name: values.astype(np.float32) for name, values in drawn.items()}
+
+
+def record_zett() -> dict[str, object]:
+    import torch
+    from hf_hypernet.configuration_hypernet import ZettHypernetConfig
+    from hf_hypernet.modeling_hypernet import ZettHypernet
+
+    found = {}
+    for name, changed in HYPERNETWORKS.items():
+        settings = {**HYPERNETWORK, **changed}
+        network = ZettHypernet(ZettHypernetConfig(**settings, hn_model_name_or_path="./roberta-base")).eval()
+        made = weights({key: value.shape for key, value in network.state_dict().items()})
+        network.load_state_dict({key: torch.from_numpy(value) for key, value in made.items()}, strict=False)
+        longest = int(settings["hn_surface_maxlen"])  # type: ignore[call-overload]
+        forms = torch.full((len(SPELLINGS), longest), settings["pad_token_id"])
+        for row, spelling in enumerate(SPELLINGS):
+            forms[row, : len(spelling)] = torch.tensor(spelling[:longest])
+        rows = np.concatenate(old_rows(), axis=1) if settings["separate_out_embeddings"] else old_rows()[0]
+        with torch.no_grad():
+            first, second, _bias = network(forms, source_embeddings=torch.from_numpy(rows))
+        found[name] = {"input": first.tolist(), "head": None if second is None else second.tolist()}
+    return found
 
 
 def record_focus() -> dict[str, object]:
@@ -130,5 +189,5 @@ def record_wechsel() -> dict[str, object]:
 
 if __name__ == "__main__":
     name = sys.argv[1]
-    found = {"focus": record_focus, "wechsel": record_wechsel}[name]()
+    found = {"focus": record_focus, "wechsel": record_wechsel, "zett": record_zett}[name]()
     (HERE / f"initialisers_{name}.json").write_text(json.dumps(found) + "\n", "utf-8")

@@ -81,7 +81,7 @@ def start(recipe: Path) -> subprocess.Popen[str]:
 
 def kill_after(recipe: Path, server: FaultyTeacher, requests: int) -> None:
     """Run until so many more requests have come, then kill the run and all its processes."""
-    before, process, deadline = len(server.order), start(recipe), time.monotonic() + 120
+    before, process, deadline = len(server.order), start(recipe), time.monotonic() + 300
     while len(server.order) < before + requests and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.002)
     still_running = process.poll() is None
@@ -93,13 +93,13 @@ def kill_after(recipe: Path, server: FaultyTeacher, requests: int) -> None:
 def finish(recipe: Path) -> tuple[str, list[dict[str, Any]], str]:
     """Run to the end; return digest, rows and what was printed."""
     process = start(recipe)
-    output, _ = process.communicate(timeout=120)
+    output, _ = process.communicate()
     assert process.returncode == 0, output
     (directory,) = (recipe.parent / "store").glob("*-scores-*")
     return str(read_manifest(directory)["digest"]), read_items(directory / "scores" / "items.parquet"), output
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)  # a quarter of a minute on a free core
 def test_kill_minus_nine_asks_no_text_twice_and_gives_equal_scores(tmp_path: Path) -> None:
     server, rng = Echoing(latency_seconds=0.03, price=(100, 300)), random.Random(0)
     book = tmp_path / "killed" / "store" / "ledger.db"

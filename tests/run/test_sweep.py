@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
-from newtongue.core.errors import RecipeError
+from newtongue.core.errors import DataError, RecipeError
 from newtongue.run.plan import make_plan
 from newtongue.run.runner import run
 from newtongue.run.store import Store
-from newtongue.run.sweep import sweep
+from newtongue.run.sweep import grid_of, read_points, sweep
 
 STEPS = {
     "corpus": {"stage": "grow"},
@@ -45,3 +47,26 @@ def test_operational_changes_rerun_nothing(tmp_path, recipe_of):
     moved = {"workers": 4, "delay_seconds": 3, "teacher": {"url": "http://elsewhere"}}
     other = recipe_of({name: {**step, **moved} for name, step in STEPS.items()})
     assert {step.action for step in make_plan(other, Store(tmp_path / "s")).steps} == {"reuse"}
+
+
+def test_a_sweep_is_found_again_in_its_store(tmp_path, recipe_of):
+    points = sweep(recipe_of(STEPS), {"pretrain.seed": [1, 2], "title": ["One"]}, tmp_path / "s")
+    again = read_points(tmp_path / "s")
+    assert [(p.settings, p.directories) for p in again] == [(p.settings, p.directories) for p in points]
+    assert again[0].settings == {"pretrain.seed": 1, "title": "One"}
+    shutil.rmtree(again[1].directories["after"])
+    with pytest.raises(DataError, match="a stage of the sweep is gone"):
+        read_points(tmp_path / "s")
+
+
+@pytest.mark.parametrize("text", ["a.b=3", "a.b=[]", "a.b=one, two", "a.b={x: 1}"])
+def test_values_to_sweep_over_stand_in_brackets(text):
+    with pytest.raises(RecipeError, match="is no list of values") as caught:
+        grid_of([text])
+    assert caught.value.expected == "--over 'a.b=[one, another]'"
+
+
+def test_a_grid_is_read_as_a_recipe_is():
+    assert grid_of(["a.b=[1, 2e-4]", "a.c=[mean, {input: focus}]"]) == {
+        **{"a.b": [1, 2e-4], "a.c": ["mean", {"input": "focus"}]}
+    }

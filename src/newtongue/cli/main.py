@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": "teach the shipped model Urdu, start to finish",
     "plan": "what would run, why, and what it would take",
     "run": "run a recipe, or go on with it",
+    "sweep": "run a recipe with several values, and compare",
     "stage": "run one stage on your own files",
     "show": "what a stage or a store holds",
     "compare": "two measured models side by side",

@@ -1,8 +1,9 @@
-"""A hypernetwork with random weights: shape, order, batches; and checkpoints that do not fit."""
+"""A hypernetwork: the published forward, recorded; shape, order, batches; and checkpoints that do not fit."""
 
 from __future__ import annotations
 
 import json
+import runpy
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from newtongue.adapters.hf import hypernetwork
 from newtongue.adapters.hf.hypernetwork import Hypernetwork, predict_rows
 from newtongue.core.errors import DataError
 
+GOLDEN = Path(__file__).parents[2] / "golden"
+RECORDER = runpy.run_path(str(GOLDEN / "record_initialisers.py"))
 PIECES = [[1, 2], [3], [4, 5, 6, 7, 8], [1, 2]]
 BASE: dict[str, Any] = {
     "n_embd": 8, "hn_hidden_size": 16, "hn_intermediate_size": 24, "hn_num_attention_heads": 2, "hn_n_layers": 2,
@@ -37,6 +40,21 @@ def rows_of(ids: np.ndarray, head: bool) -> np.ndarray:
     return ROWS[int(head)][ids]
 
 
+@pytest.mark.parametrize("name", RECORDER["HYPERNETWORKS"])
+def test_rows_are_those_of_the_published_network(tmp_path: Path, name: str) -> None:
+    """Weights, rows and spellings of the recording; the reference is the authors' own model in torch."""
+    settings = {**RECORDER["HYPERNETWORK"], **RECORDER["HYPERNETWORKS"][name]}
+    shapes = {key: value.shape for key, value in Hypernetwork(settings).state_dict().items()}
+    save_file({k: torch.from_numpy(v) for k, v in RECORDER["weights"](shapes).items()}, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text(json.dumps(settings), "utf-8")
+    rows, spelt = RECORDER["old_rows"](), RECORDER["SPELLINGS"]
+    made = predict_rows(tmp_path, spelt, lambda ids, head: rows[int(head)][ids])
+    recorded = json.loads((GOLDEN / "initialisers_zett.json").read_text("utf-8"))[name]
+    np.testing.assert_allclose(made.input, recorded["input"], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(made.head, recorded["head"] or recorded["input"], rtol=1e-4, atol=1e-5)
+    assert made.cut == 1 and np.ptp(made.input, axis=0).max() > 0.01
+
+
 @pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize("single", [False, True])
 def test_rows_have_the_models_width_and_depend_on_pieces_alone(tmp_path: Path, separate: bool, single: bool) -> None:
@@ -53,7 +71,7 @@ def test_rows_have_the_models_width_and_depend_on_pieces_alone(tmp_path: Path, s
 
 
 def test_batches_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = make(tmp_path / "h", hn_concat_last_hidden_state=False)
+    folder = make(tmp_path / "h")
     whole = predict_rows(folder, PIECES, rows_of)
     monkeypatch.setattr(hypernetwork, "BATCH", 1)
     np.testing.assert_allclose(predict_rows(folder, PIECES, rows_of).input, whole.input, atol=1e-5)
@@ -66,6 +84,9 @@ def test_checkpoints_that_do_not_fit_are_refused(tmp_path: Path) -> None:
         predict_rows(folder, PIECES, lambda ids, _head: ROWS[0][ids, :5])
     (folder / "config.json").write_text(json.dumps({**BASE, "hn_embed_lang_id": True}), "utf-8")
     with pytest.raises(DataError, match="works with an embedding of the language, which is not supported"):
+        predict_rows(folder, PIECES, rows_of)
+    (folder / "config.json").write_text(json.dumps({**BASE, "hn_concat_last_hidden_state": True}), "utf-8")
+    with pytest.raises(DataError, match="works with the states of all pieces together, which is not supported"):
         predict_rows(folder, PIECES, rows_of)
     (folder / "config.json").write_text(json.dumps({**BASE, "hn_n_layers": 3}), "utf-8")
     with pytest.raises(DataError, match="the stored weights do not fit the config"):

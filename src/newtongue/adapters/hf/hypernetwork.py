@@ -22,6 +22,7 @@ UNSUPPORTED = {
     "hn_embed_lang_id": "an embedding of the language",
     "hn_add_inter_token_attention": "attention between tokens",
     "hn_embed_target_priors": "token priors",
+    "hn_concat_last_hidden_state": "the states of all pieces together",
 }
 
 
@@ -97,7 +98,7 @@ def _load(folder: Path) -> Hypernetwork:
         raise DataError(
             f"the hypernetwork works with {wanted[0] if wanted else 'embeddings of its own'}, which is not supported",
             place=str(folder),
-            expected="hn_embed_using_source_embeddings, without language, priors and attention between tokens",
+            expected="hn_embed_using_source_embeddings, each token on its own, its row read from the first piece",
         )
     network = Hypernetwork(settings)
     missing, unexpected = network.load_state_dict(stored, strict=False)
@@ -166,8 +167,7 @@ class Hypernetwork(nn.Module):
         states = self.model(
             inputs_embeds=self.input_projection(rows), attention_mask=real.long(), position_ids=places
         ).last_hidden_state
-        whole = bool(self.settings.get("hn_concat_last_hidden_state"))
-        states = states.flatten(1) if whole else states[:, 0]
+        states = states[:, 0]
         made = [self.output_projection(states)]
         if hasattr(self, "output_projection_out"):
             made.append(self.output_projection_out(states))

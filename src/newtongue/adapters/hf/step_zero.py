@@ -25,12 +25,14 @@ class RowCost:
         kl_bits: Mean of KL(old || new) over them, bits per token.
         worst_bits: The largest.
         greedy_kept: Share of them whose most likely token is an old one.
+        texts: Per text the bits lost and the predictions.
     """
 
     tokens: int
     kl_bits: float
     worst_bits: float
     greedy_kept: float
+    texts: tuple[tuple[float, int], ...] = ()
 
     def facts(self) -> dict[str, float | int]:
         """Return plain JSON values, rounded to what repeats."""
@@ -59,25 +61,30 @@ def cost_of_new_rows(folder: Path, texts: Iterable[str], first_new: int, tokens:
     """
     model = load_model(folder, "float32").eval()
     found = []
+    sums: dict[int, tuple[float, int]] = {}
     with torch.no_grad():
-        for ids in _sequences(folder, texts, tokens):
+        for text, ids in _sequences(folder, texts, tokens):
             logits = model(input_ids=ids, use_cache=False).logits[0].float()
             lost = torch.logsumexp(logits, -1) - torch.logsumexp(logits[:, :first_new], -1)
+            bits, predictions = sums.get(text, (0.0, 0))
+            sums[text] = bits + float(lost.double().sum()) / math.log(2), predictions + lost.numel()
             found.append(torch.stack([lost.double() / math.log(2), (logits.argmax(-1) < first_new).double()]))
     if not found:
         raise DataError("there is no protected text to measure on", fix="set init.measure_tokens to 0")
     lost, kept = torch.cat(found, 1)
-    return RowCost(lost.numel(), float(lost.mean()), float(lost.max()), float(kept.mean()))
+    return RowCost(lost.numel(), float(lost.mean()), float(lost.max()), float(kept.mean()), tuple(sums.values()))
 
 
-def _sequences(folder: Path, texts: Iterable[str], tokens: int) -> Iterable[torch.Tensor]:
+def _sequences(folder: Path, texts: Iterable[str], tokens: int) -> Iterable[tuple[int, torch.Tensor]]:
+    """Yield the number of a text and some of its tokens, until there are enough."""
     backend = load_tokenizer(folder).backend
-    left = tokens
+    left, number = tokens, 0
     for block in batches(texts):
         for encoding in backend.encode_batch_fast(block, add_special_tokens=False):
+            number += 1
             for at in range(0, len(encoding.ids), SEQUENCE_TOKENS):
                 ids = encoding.ids[at : at + min(SEQUENCE_TOKENS, left)]
                 if left <= 0 or not ids:
                     return
                 left -= len(ids)
-                yield torch.tensor([ids])
+                yield number, torch.tensor([ids])

@@ -13,14 +13,18 @@ from numpy.typing import NDArray
 
 from newtongue.adapters.hf.tokenizers import batches
 from newtongue.core.errors import DataError
+from newtongue.methods.bootstrap import first_over_second, interval
 from newtongue.methods.certificates import OldRows, certify, least_bits, limited
 from newtongue.methods.initialiser import DenseRows, Initialiser, empty_tokens, with_fallback
+from newtongue.methods.scores import as_facts
 from newtongue.stages.tokenizer.auxiliary import Vocabulary
 from newtongue.stages.tokenizer.init_config import InitMethod
 from newtongue.stages.tokenizer.initialisers import METHODS, PER_MATRIX, Maker, Material, mean, subword_mean
 
 FREQUENCY_BYTES = 2_000_000
 """Protected text that token frequencies are counted on, at most."""
+DRAWS = 2000
+"""Draws of whole texts for the interval of the measured cost."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,9 @@ def measured(material: Material, protected: Iterable[str], folder: Path) -> dict
         return {}
     from newtongue.adapters.hf.step_zero import cost_of_new_rows
 
-    return {"measured": cost_of_new_rows(folder, protected, material.vocabulary.first_id, tokens).facts()}
+    cost = cost_of_new_rows(folder, protected, material.vocabulary.first_id, tokens)
+    found = interval(np.array(cost.texts), first_over_second, draws=DRAWS, seed=0)
+    return {"measured": {**cost.facts(), "kl": as_facts(found)}}
 
 
 def describe(name: str, facts: Mapping[str, Any]) -> str:
