@@ -24,16 +24,18 @@ Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 ROWS = 1024
 """New tokens that are worked on at once."""
-PIECE_SCORES = 1 << 18
+PIECE_SCORES = 1 << 19
 """Scores that exist at a time in each thread, so that they stay in the processor's cache."""
 GROUPS = 64
 """Groups of candidates whose largest scores make the first bound."""
 ROOM = 1024
 """Scores that are kept per row before it counts as crowded."""
-STRIDE, SHORT_STRIDE = 64, 16
-"""Scores that are compared at one go, and again where one of them reaches its bound."""
+STRIDE = 256
+"""Scores that are compared at one go."""
 NO_SCORE = np.float32(-4)
 """Stands below every cosine."""
+ROUNDING = 1e-6
+"""More than a threshold between -2 and 1 can lose when it is rounded to fp32."""
 
 
 class Found(NamedTuple):
@@ -44,14 +46,23 @@ class Found(NamedTuple):
         columns: Their candidates.
         counts: How many there are, (R,); -1 where there was not room enough.
         bounds: What a score has to reach, (R,).
-        checked: How many there were when the bound was last computed, (R,).
+        sums: Their sums, (R,).
+        checked: How many there were when the bound was last computed exactly, (R,).
     """
 
     values: Floats
     columns: Ints
     counts: Ints
     bounds: Floats
+    sums: NDArray[np.float64]
     checked: Ints
+
+    @classmethod
+    def nothing(cls, rows: int) -> Found:
+        """Return room for so many rows."""
+        values, columns = np.empty((rows, ROOM), np.float32), np.empty((rows, ROOM), np.int64)
+        counts, checked = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
+        return cls(values, columns, counts, np.full(rows, NO_SCORE), np.zeros(rows), checked)
 
 
 def sparsemax_of_cosines(new_NK: Floats, old_CK: Floats, threads: int = 1) -> tuple[SparseRows, Ints]:
@@ -89,11 +100,9 @@ def _spans(total: int, step: int, shares: int) -> list[tuple[range, int]]:
 
 def _search(new_RK: Floats, old_CK: Floats, pieces: range, end: int) -> Found:
     """Return the scores of a stretch of candidates that may be in the support, no more than needed."""
-    rows, room = len(new_RK), (len(new_RK), ROOM)
     units = np.empty((pieces.step, old_CK.shape[1]), np.float32)
-    scores = np.empty((pieces.step, rows), np.float32)
-    counts, checked = np.zeros(rows, np.int64), np.zeros(rows, np.int64)
-    found = Found(np.empty(room, np.float32), np.empty(room, np.int64), counts, np.full(rows, NO_SCORE), checked)
+    scores = np.empty((pieces.step, len(new_RK)), np.float32)
+    found = Found.nothing(len(new_RK))
     for at in pieces:
         some = old_CK[at : min(end, at + pieces.step)]
         known = _to_units(some, units)
@@ -101,7 +110,7 @@ def _search(new_RK: Floats, old_CK: Floats, pieces: range, end: int) -> Found:
         if at == pieces.start:
             _first_bounds(piece, known, found.bounds)
         _take(piece, known, at, found)
-    width = counts.max(initial=0)
+    width = found.counts.max(initial=0)
     return found._replace(values=found.values[:, :width].copy(), columns=found.columns[:, :width].copy())
 
 
@@ -139,41 +148,45 @@ def _first_bounds(scores_SR: Floats, known: Flags, bounds: Floats) -> None:
 
 @njit(nogil=True, cache=True)
 def _take(scores_SR: Floats, known: Flags, first: int, found: Found) -> None:
-    """Take up the scores of a piece that reach their row's bound; raise a bound when its row has filled up."""
-    rows = scores_SR.shape[1]
-    for at in np.flatnonzero(known):
-        for start in range(0, rows, STRIDE):
-            stop = min(start + STRIDE, rows)
-            if _any_reaches(scores_SR[at, start:stop], found.bounds[start:stop]):
-                for near in range(start, stop, SHORT_STRIDE):
-                    end = min(near + SHORT_STRIDE, stop)
-                    if _any_reaches(scores_SR[at, near:end], found.bounds[near:end]):
-                        _take_some(scores_SR[at, near:end], near, first + at, found)
+    """Take up the scores of a piece that reach their row's bound."""
+    rows, near = scores_SR.shape[1], np.empty(STRIDE + 1, np.int64)
+    for at in range(len(known)):
+        for start in range(0, rows if known[at] else 0, STRIDE):
+            count = _reaching(scores_SR[at, start : start + STRIDE], found.bounds[start : start + STRIDE], near)
+            for number in range(count):
+                row = start + near[number]
+                if found.counts[row] >= 0:
+                    _keep(found, row, scores_SR[at, row], first + at)
     for row in range(rows):
-        if found.counts[row] > 2 * found.checked[row] + 16:
+        if found.counts[row] > 2 * found.checked[row] + 32:
             _sharpen(found, row)
 
 
 @njit(nogil=True, cache=True)
-def _any_reaches(scores: Floats, bounds: Floats) -> bool:
-    """Return whether some score reaches its bound (without a branch, so that many are compared at once)."""
+def _reaching(scores: Floats, bounds: Floats, out: Ints) -> int:
+    """Write the places of the scores that reach their bounds, and return how many; without a branch per score."""
     reached = False
     for at in range(len(scores)):
         reached |= scores[at] >= bounds[at]
-    return reached
+    count = 0
+    if reached:
+        for at in range(len(scores)):
+            out[count] = at
+            count += scores[at] >= bounds[at]
+    return count
 
 
 @njit(nogil=True, cache=True)
-def _take_some(scores: Floats, first_row: int, candidate: np.int64, found: Found) -> None:
-    """Take up a candidate's scores with a few rows where they reach the bound."""
-    for at in range(len(scores)):
-        row = first_row + at
-        if scores[at] >= found.bounds[row] and found.counts[row] >= 0:
-            found.values[row, found.counts[row]] = scores[at]
-            found.columns[row, found.counts[row]] = candidate
-            found.counts[row] += 1
-            if found.counts[row] == found.values.shape[1]:
-                _sharpen(found, row)
+def _keep(found: Found, row: int, score: np.float32, candidate: int) -> None:
+    """Keep a score; (sum - 1) / count of any scores bounds the threshold of all from below."""
+    count = found.counts[row]
+    found.values[row, count] = score
+    found.columns[row, count] = candidate
+    found.sums[row] += score
+    found.counts[row] = count + 1
+    found.bounds[row] = max(found.bounds[row], np.float32((found.sums[row] - 1) / (count + 1) - ROUNDING))
+    if count + 1 == found.values.shape[1]:
+        _sharpen(found, row)
 
 
 @njit(nogil=True, cache=True)
@@ -181,17 +194,18 @@ def _sharpen(found: Found, row: int) -> None:
     """Raise a row's bound to the threshold of what was found, and drop what lies below; give up when that is little."""
     values, columns, count = found.values[row], found.columns[row], found.counts[row]
     bound = max(found.bounds[row], _below_threshold(values[:count]))
-    kept = 0
+    kept, total = 0, 0.0
     for at in range(count):
         if values[at] >= bound:
             values[kept], columns[kept] = values[at], columns[at]
+            total += values[at]
             kept += 1
-    found.bounds[row] = bound
+    found.bounds[row], found.sums[row] = bound, total
     found.counts[row] = found.checked[row] = kept if kept < len(values) // 2 else -1
 
 
 @njit(nogil=True, cache=True)
-def _below_threshold(scores: Floats) -> float:
+def _below_threshold(scores: Floats) -> np.float32:
     """Return a value just below sparsemax's threshold of some scores."""
     tau, count = -np.inf, 0
     while True:
@@ -201,7 +215,7 @@ def _below_threshold(scores: Floats) -> float:
                 total += score
                 above += 1
         if above == count:
-            return np.nextafter(np.float32(tau), np.float32(-np.inf))  # type: ignore[no-any-return]
+            return np.float32(tau - ROUNDING)
         tau, count = (total - 1) / above, above
 
 
@@ -222,23 +236,25 @@ def _weights(parts: list[Found]) -> tuple[SparseRows, Flags]:
 @njit(nogil=True, cache=True)
 def _project(values_PRB: Floats, columns_PRB: Ints, counts_PR: Ints, out: SparseRows) -> None:
     """Write sparsemax of each row, largest weight first (Martins and Astudillo 2016, algorithm 1)."""
-    written = 0
+    written, room = 0, counts_PR.shape[0] * values_PRB.shape[2]
+    found, where = np.empty(room, np.float32), np.empty(room, np.int64)
     for row in range(counts_PR.shape[1]):
-        scores, where = np.empty(counts_PR[:, row].sum(), np.float64), np.empty(counts_PR[:, row].sum(), np.int64)
         filled = 0
         for part in range(len(counts_PR)):
             count = counts_PR[part, row]
-            scores[filled : filled + count] = values_PRB[part, row, :count]
+            found[filled : filled + count] = values_PRB[part, row, :count]
             where[filled : filled + count] = columns_PRB[part, row, :count]
             filled += count
+        near = np.flatnonzero(found[:filled] >= _below_threshold(found[:filled])) if filled else where[:0]
+        scores = found[near].astype(np.float64)
         order = np.argsort(-scores, kind="mergesort")
         size, total, tau = 0, 0.0, 0.0
-        while size < filled and 1 + (size + 1) * scores[order[size]] > total + scores[order[size]]:
+        while size < len(order) and 1 + (size + 1) * scores[order[size]] > total + scores[order[size]]:
             total += scores[order[size]]
             size += 1
             tau = (total - 1) / size
         for at in order[:size]:
             if scores[at] > tau:
-                out.indices[written], out.data[written] = where[at], scores[at] - tau
+                out.indices[written], out.data[written] = where[near[at]], scores[at] - tau
                 written += 1
         out.indptr[row + 1] = written
