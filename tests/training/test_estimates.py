@@ -58,6 +58,8 @@ def test_sampling_the_replay_costs_time() -> None:
     assert with_it - estimate(config(), counts, H100).seconds[1] == pytest.approx(1856, rel=0.01)
 
 
-def test_several_devices_are_announced_not_pretended() -> None:
-    with pytest.raises(ValueError, match="several devices is not there yet"):
-        config(devices=2)
+def test_several_devices_share_what_a_weight_takes() -> None:
+    one, eight = (estimate(config(devices=count, micro_batch=1), {"$base": LLAMA_8B}, H100) for count in (1, 8))
+    assert one.memory_gb > 140 and eight.memory_gb < 32
+    with pytest.raises(ValueError, match="needs devices: 1"):
+        config(devices=2, embedding_rows="new")

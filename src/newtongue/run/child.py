@@ -32,11 +32,14 @@ class Home:
     def __init__(self) -> None:
         """Take standard output for the runner alone; send what anybody prints to standard error."""
         self.stream = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+        self.speaks = os.environ.get("RANK", "0") == "0"
         os.dup2(2, 1)
         self.last = 0.0
 
     def tell(self, kind: str, **facts: Any) -> None:
-        """Send one line; a runner that has gone is no reason to fail."""
+        """Send one line; a runner that has gone is no reason to fail. Of several processes only the first speaks."""
+        if not self.speaks:
+            return
         try:
             self.stream.write(MARK + json.dumps({"kind": kind, **facts}, ensure_ascii=False) + "\n")
         except (BrokenPipeError, OSError):
@@ -57,6 +60,8 @@ def run_job(file: Path, home: Home) -> Outcome:
     config = entry.load_config().model_validate(job.settings)
 
     def journal(event: str, **facts: Any) -> None:
+        if not home.speaks:
+            return
         line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **facts}
         with open(job.directory / "journal.jsonl", "a", encoding="utf-8") as stream:
             stream.write(redact(json.dumps(line, ensure_ascii=False, default=str)) + "\n")
@@ -83,6 +88,8 @@ def main() -> int:
         outcome = run_job(Path(sys.argv[1]), home)
     except BaseException as error:
         known = understand(error)
+        if not home.speaks:
+            traceback.print_exc()
         if known is None:
             home.tell("bug", problem=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
             return 1

@@ -130,7 +130,7 @@ def run_child(
         meter = _meter(step, plan, ledger)
         meter.tick()
         process = subprocess.Popen(
-            [sys.executable, "-m", "newtongue.run.child", str(job.write())],
+            [sys.executable, *_launcher(job), "-m", "newtongue.run.child", str(job.write())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -145,6 +145,13 @@ def run_child(
             meter.stop()
         outcome = _outcome(answer, process.returncode, step)
         return outcome, meter.costs(outcome)
+
+
+def _launcher(job: Job) -> list[str]:
+    """Return what starts the child: nothing, or torchrun where several processes train together."""
+    processes = int(job.settings.get("devices") or 1)
+    one_machine = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    return one_machine if processes > 1 else []
 
 
 @contextlib.contextmanager

@@ -15,6 +15,7 @@ from newtongue.adapters.hf.cache import growing_cache
 from newtongue.adapters.hf.quiet import silence
 from newtongue.core.errors import DataError
 
+CPU = torch.device("cpu")
 SMALL_PARAMETERS = 50_000_000
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32, "float16": torch.float16}
 

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from newtongue.adapters.training.devices import Devices
 from newtongue.adapters.training.loss import IGNORED
 from newtongue.adapters.training.teacher import Teacher
 
@@ -69,8 +70,13 @@ class Settings:
     seed: int = 0
     micro_batch: int = 8
     save_every_seconds: float = 60.0
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    devices: Devices = field(default_factory=lambda: Devices(torch.device("cpu")))
     progress: Callable[..., None] = lambda *_, **__: None
+
+    @property
+    def device(self) -> torch.device:
+        """Where this process trains."""
+        return self.devices.device
 
 
 def padded_lengths(labels: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -31,6 +31,9 @@ LOGITS_AT_ONCE = {"cpu": 1 << 22, "cuda": 1 << 27}
 START_TOKENS = {"cpu": 64, "cuda": 4096}
 """What a micro-batch costs before its first token, in tokens of a small model: launching its kernels."""
 
+MOMENTS = ("exp_avg", "exp_avg_sq")
+"""What AdamW remembers of every weight."""
+
 
 def train(model: nn.Module, plan: Plan, settings: Settings, scratch: Path) -> list[dict[str, Any]]:
     """Train a causal language model in place, going on from the newest checkpoint in `scratch` if there is one.
@@ -65,10 +68,11 @@ class StepTrainer(Trainer):
         self._overhead = START_TOKENS[settings.device.type]
         self._sums = torch.zeros(3, len(plan.sources), dtype=torch.float64, device=settings.device)
         callback = _Clock(settings, plan)
+        at_once = LOGITS_AT_ONCE[settings.device.type]
+        wrapped = LanguageModelLoss(model, logits_at_once=at_once, teacher=settings.teacher)
+        settings.devices.shard(wrapped)
         super().__init__(
-            model=LanguageModelLoss(
-                model, logits_at_once=LOGITS_AT_ONCE[settings.device.type], teacher=settings.teacher
-            ),
+            model=wrapped,
             args=_arguments(plan, settings, scratch),
             data_collator=lambda rows: rows,
             callbacks=[callback],
@@ -114,15 +118,18 @@ class StepTrainer(Trainer):
         labelled = max(1, int((inputs.labels != IGNORED).sum()))
         scale = torch.tensor(1.0 / labelled, device=self.how.device)
         total = torch.zeros((), device=self.how.device)
-        for rows in micro_batches(padded_lengths(inputs.labels).tolist(), self.how.micro_batch, self._overhead):
-            total += self._micro_batch(model, inputs, rows, scale)
+        devices = self.how.devices
+        lengths = devices.longest(padded_lengths(inputs.labels)).tolist()
+        mine = Batch(devices.share(inputs.inputs), devices.share(inputs.labels, IGNORED), devices.share(inputs.sources))
+        for rows in micro_batches(lengths, self.how.micro_batch, self._overhead):
+            total += self._micro_batch(model, mine, (rows, lengths[rows.stop - 1]), scale)
         if (step + 1) % self._log_every == 0 or step + 1 == self.plan.steps:
             self._record(step)
         return total
 
-    def _micro_batch(self, model: nn.Module, batch: Batch, rows: slice, scale: torch.Tensor) -> torch.Tensor:
-        device, labels = self.how.device, batch.labels[rows]
-        longest = int(padded_lengths(labels)[-1])
+    def _micro_batch(self, model: nn.Module, batch: Batch, cut: tuple[slice, int], scale: torch.Tensor) -> torch.Tensor:
+        (rows, longest), device = cut, self.how.device
+        labels = batch.labels[rows]
         ids, targets, sources = (
             torch.from_numpy(np.ascontiguousarray(part)).to(device, non_blocking=True)
             for part in (batch.inputs[rows, :longest], labels[:, :longest], batch.sources[rows])
@@ -133,30 +140,36 @@ class StepTrainer(Trainer):
         loss.backward()
         self._sums[0].index_add_(0, sources, nll.sum(dim=1).double())
         self._sums[1].index_add_(0, sources, (targets != IGNORED).sum(dim=1).double())
-        self._sums[2].index_add_(0, sources, torch.ones_like(sources, dtype=torch.float64))
+        self._sums[2].index_add_(0, sources, (targets != IGNORED).any(dim=1).double())
         return loss.detach()
 
     def _record(self, step: int) -> None:
-        nll, tokens, sequences = self._sums.tolist()
+        nll, tokens, sequences = self.how.devices.sum(self._sums).tolist()
         self.records.append(log_line(self.plan, self.how, step, (nll, tokens, sequences)))
         self._sums.zero_()
 
     def _save_checkpoint(self, model: nn.Module, trial: Any = None) -> None:
-        learnt = _learnt(self.model)
-        tensors = {f"weight.{name}": weight for name, weight in learnt.items()}
-        for name, weight in learnt.items():
+        devices, tensors = self.how.devices, {}
+        for name, weight in _learnt(self.model).items():
             moments = self.optimizer.state[weight]
-            tensors |= {f"{key}.{name}": moments[key] for key in ("exp_avg", "exp_avg_sq")}
-        tensors["log.sums"] = self._sums
+            state = {"weight": weight, **{key: moments[key] for key in MOMENTS}}
+            for key, value in state.items():
+                whole = devices.whole(value.detach())
+                if devices.first:
+                    tensors[f"{key}.{name}"] = whole.cpu() if devices.count > 1 else whole
+        tensors["log.sums"] = devices.sum(self._sums)
         facts = {"max_steps": self.state.max_steps, "train_batch_size": 1, "log_history": self.records}
-        write_checkpoint(self.checkpoints, self.state.global_step, tensors, facts)
+        with devices.first_alone():
+            if devices.first:
+                write_checkpoint(self.checkpoints, self.state.global_step, tensors, facts)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         tensors, facts = read_checkpoint(Path(resume_from_checkpoint))
         with torch.no_grad():
             for name, weight in _learnt(self.model).items():
-                weight.copy_(tensors[f"weight.{name}"])
-        self._sums.copy_(tensors["log.sums"])
+                weight.copy_(self.how.devices.part(tensors[f"weight.{name}"], weight))
+        if self.how.devices.first:
+            self._sums.copy_(tensors["log.sums"])
         self.records = facts["log_history"]
         self._moments = {name: value for name, value in tensors.items() if name.startswith("exp_avg")}
         self._steps_done = float(facts["global_step"])
@@ -167,7 +180,7 @@ class StepTrainer(Trainer):
         for name, weight in _learnt(self.model).items():
             self.optimizer.state[weight] = {
                 "step": torch.tensor(self._steps_done, device=weight.device),
-                **{key: self._moments[f"{key}.{name}"].to(weight.device) for key in ("exp_avg", "exp_avg_sq")},
+                **{key: self.how.devices.part(self._moments[f"{key}.{name}"], weight) for key in MOMENTS},
             }
         del self._moments
 
@@ -180,7 +193,7 @@ def parameter_groups(model: nn.Module, settings: Settings) -> list[dict[str, Any
 
     Embedding rows and everything with one dimension are not decayed.
     """
-    embeddings = {id(part.weight) for part in _embedding_layers(model)}
+    embeddings = {id(weight) for weight in _embedding_weights(model)}
     groups: dict[tuple[bool, bool], list[nn.Parameter]] = {}
     for name, weight in model.named_parameters():
         if weight.requires_grad:
@@ -216,9 +229,10 @@ def log_line(plan: Plan, settings: Settings, step: int, sums: tuple[list[float],
     }
 
 
-def _embedding_layers(model: Any) -> list[nn.Module]:
+def _embedding_weights(model: Any) -> list[nn.Parameter]:
     layers = (model.get_input_embeddings(), model.get_output_embeddings())
-    return [layer for layer in layers if layer is not None and hasattr(layer, "weight")]
+    weights = (layer._parameters.get("weight") for layer in layers if layer is not None)
+    return [weight for weight in weights if weight is not None]
 
 
 def _learnt(model: nn.Module) -> Mapping[str, nn.Parameter]:
@@ -271,7 +285,8 @@ class _Clock(TrainerCallback):
             self._told = now
             per_step = self._plan.tokens_per_step
             self._settings.progress(state.global_step * per_step, self._plan.steps * per_step, "tokens")
-        if now - self._saved >= self._settings.save_every_seconds and state.global_step < self._plan.steps:
+        due = now - self._saved >= self._settings.save_every_seconds
+        if state.global_step < self._plan.steps and self._settings.devices.agree(due):
             control.should_save = True
 
     def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:

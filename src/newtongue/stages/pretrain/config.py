@@ -113,14 +113,14 @@ class PretrainConfig(StageConfig):
     device: Literal["auto", "cpu", "cuda"] = operational("auto")
     """Where to train."""
     devices: int = operational(1, ge=1)
-    """Processes (GPUs) that train together."""
+    """Processes that train together, one per GPU (FSDP2 under torchrun)."""
     threads: int | None = operational(None, ge=1)
     """CPU threads; None takes all cores."""
 
     @model_validator(mode="after")
-    def _one_device(self) -> Self:
-        if self.devices > 1:
-            raise ValueError("training on several devices is not there yet; devices must be 1")
+    def _rows_can_be_held(self) -> Self:
+        if self.devices > 1 and self.embedding_rows == "new" and self.lora is None:
+            raise ValueError("embedding_rows: new needs devices: 1, or `lora`, which holds old rows on several devices")
         return self
 
     @model_validator(mode="after")

@@ -6,8 +6,9 @@ import time
 from pathlib import Path
 
 from newtongue.adapters.hf.create import create_llama, train_tokenizer
-from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_device, stored_dtype
+from newtongue.adapters.hf.models import CPU, end_of_text_id, load_tokenizer, stored_dtype
 from newtongue.adapters.tables import read_documents
+from newtongue.adapters.training.devices import Devices, join
 from newtongue.adapters.training.export import model_counts, save_model, write_log
 from newtongue.adapters.training.lora import hold_old_rows, merge_adapters, trainable_model
 from newtongue.adapters.training.plan import Plan, Settings
@@ -34,21 +35,25 @@ def pretrain(config: PretrainConfig, context: Context) -> Outcome:
     """
     started = time.monotonic()
     use_threads(config.threads)
-    source = starting_point(config, context)
-    tokenizer = load_tokenizer(source)
-    device = pick_device(config.device)
-    teacher = teacher_of(config, context, source, device)
-    rings = tokenised_sources(config, context, tokenizer)
+    devices = join(config.device, config.devices)
+    with devices.first_alone():
+        source = starting_point(config, context)
+        tokenizer = load_tokenizer(source)
+        rings = tokenised_sources(config, context, tokenizer)
+    teacher = teacher_of(config, context, source, devices.device)
     shares = shares_of(config, rings)
     plan = training_plan(config, rings, shares)
-    model = trainable_model(source, config.lora, device)
+    model = trainable_model(source, config.lora, devices.device)
     if config.embedding_rows == "new" and config.lora is None:
         hold_old_rows(model, source)
     prepared = time.monotonic()
-    log = train(model, plan, settings_of(config, device, context, teacher), context.scratch)
+    log = train(model, plan, settings_of(config, devices, context, teacher), context.scratch)
     trained = time.monotonic()
+    finished = devices.finished(model, lambda: trainable_model(source, config.lora, CPU))
+    if finished is None:
+        return Outcome()
     dtype = config.dtype if isinstance(config.model, Architecture) else stored_dtype(source)
-    save_model(merge_adapters(model), source, context.payload, dtype=dtype)
+    save_model(merge_adapters(finished), source, context.payload, dtype=dtype)
     write_log(context.payload / "training_log.jsonl", log)
     seconds = {"prepare_seconds": prepared - started, "train_seconds": trained - prepared}
     return outcome(config, Trained(rings, shares, plan, log, model_counts(context.payload), seconds))
@@ -89,7 +94,7 @@ def training_plan(config: PretrainConfig, rings: dict[str, Ring], shares: dict[s
     return Plan(steps, batch, rate, tokens_per_step, list(rings), bytes_per_token)
 
 
-def settings_of(config: PretrainConfig, device: object, context: Context, teacher: Teacher | None) -> Settings:
+def settings_of(config: PretrainConfig, devices: Devices, context: Context, teacher: Teacher | None) -> Settings:
     """Return the optimiser's settings."""
     return Settings(
         learning_rate=config.learning_rate,
@@ -103,6 +108,6 @@ def settings_of(config: PretrainConfig, device: object, context: Context, teache
         seed=config.seed,
         micro_batch=config.micro_batch,
         save_every_seconds=config.save_every_seconds,
-        device=device,
+        devices=devices,
         progress=context.progress,
     )

@@ -57,8 +57,16 @@ class SftConfig(StageConfig):
     """Time between checkpoints for resuming, seconds."""
     device: Literal["auto", "cpu", "cuda"] = operational("auto")
     """Where to train."""
+    devices: int = operational(1, ge=1)
+    """Processes that train together, one per GPU (FSDP2 under torchrun)."""
     threads: int | None = operational(None, ge=1)
     """CPU threads; None takes all cores."""
+
+    @model_validator(mode="after")
+    def _rows_can_be_held(self) -> Self:
+        if self.devices > 1 and self.embedding_rows == "new" and self.lora is None:
+            raise ValueError("embedding_rows: new needs devices: 1, or `lora`, which holds old rows on several devices")
+        return self
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Self:

@@ -30,9 +30,9 @@ def estimate(config: SftConfig, counts: Mapping[str, Counts], machine: Machine) 
     mean = (1 - text) * length + text * config.sequence_length
     tokens = int(config.epochs * rows / own * mean)
     loop = training_seconds(shape, tokens, length, machine.teraflops * 1e12, adapters=adapters)
-    passes = int(config.epochs * rows / config.micro_batch)
+    passes = int(config.epochs * rows / config.micro_batch / config.devices)
     at_once = config.micro_batch * min(config.sequence_length, 2 * length)
-    memory = PROGRAM_GB + memory_bytes(shape, at_once, adapters=adapters) / 1e9
+    memory = PROGRAM_GB + memory_bytes(shape, at_once, adapters=adapters, devices=config.devices) / 1e9
     return Estimate(
         seconds=spread(max(loop, overhead_seconds(shape, passes)), START_SECONDS),
         tokens=tokens,

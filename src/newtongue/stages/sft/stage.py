@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from newtongue.adapters.hf.chat import choose_template, save_template, stop_id
-from newtongue.adapters.hf.models import end_of_text_id, load_tokenizer, pick_device, stored_dtype
+from newtongue.adapters.hf.models import CPU, end_of_text_id, load_tokenizer, stored_dtype
 from newtongue.adapters.tables import read_conversations, read_documents, write_rejects
+from newtongue.adapters.training.devices import Devices, join
 from newtongue.adapters.training.export import model_counts, save_model, write_log
 from newtongue.adapters.training.lora import hold_old_rows, merge_adapters, trainable_model
 from newtongue.adapters.training.plan import Plan, Settings
@@ -31,19 +32,22 @@ def finetune(config: SftConfig, context: Context) -> Outcome:
     """
     started = time.monotonic()
     use_threads(config.threads)
+    devices = join(config.device, config.devices)
     source = context[config.model].path
     tokenizer = load_tokenizer(source)
     template = choose_template(tokenizer, template_text(config, context))
     rows = rendered_sources(config, context, tokenizer)
     plan = training_plan(config, rows, end_of_text_id(tokenizer))
-    device = pick_device(config.device)
-    model = trainable_model(source, config.lora, device)
+    model = trainable_model(source, config.lora, devices.device)
     if config.embedding_rows == "new" and config.lora is None:
         hold_old_rows(model, source, learn=tokenizer.all_special_ids)
     prepared = time.monotonic()
-    log = train(model, plan, settings_of(config, device, context), context.scratch)
+    log = train(model, plan, settings_of(config, devices, context), context.scratch)
     trained = time.monotonic()
-    save_model(merge_adapters(model), source, context.payload, dtype=stored_dtype(source))
+    finished = devices.finished(model, lambda: trainable_model(source, config.lora, CPU))
+    if finished is None:
+        return Outcome()
+    save_model(merge_adapters(finished), source, context.payload, dtype=stored_dtype(source))
     save_template(tokenizer, context.payload)
     write_log(context.payload / "training_log.jsonl", log)
     write_rejects(context.payload / "set_aside.jsonl", [reject for part in rows for reject in part.rejects])
@@ -95,7 +99,7 @@ def training_plan(config: SftConfig, rows: list[Rows], padding: int) -> Plan:
     return Plan(steps, batch, rate, round(per_step * mean), [part.name for part in rows], bytes_per_token)
 
 
-def settings_of(config: SftConfig, device: Any, context: Context) -> Settings:
+def settings_of(config: SftConfig, devices: Devices, context: Context) -> Settings:
     """Return the optimiser's settings."""
     return Settings(
         learning_rate=config.learning_rate,
@@ -106,7 +110,7 @@ def settings_of(config: SftConfig, device: Any, context: Context) -> Settings:
         seed=config.seed,
         micro_batch=config.micro_batch,
         save_every_seconds=config.save_every_seconds,
-        device=device,
+        devices=devices,
         progress=context.progress,
     )
 
