@@ -62,6 +62,12 @@ def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch, threads: int) ->
     assert all(np.array_equal(one, other) for one, other in zip(alone[0], shared[0], strict=True))
 
 
+@pytest.mark.parametrize(("new", "old"), [(0, 5), (3, 0), (0, 0)])
+def test_where_there_is_nothing_to_compare_rows_are_empty(new: int, old: int) -> None:
+    vectors = AuxiliaryVectors(np.ones((new, 4), np.float32), np.ones((old, 4), np.float32), np.arange(old), 9)
+    assert np.diff(focus(vectors, threads=2).indptr).tolist() == [0] * new
+
+
 def test_rows_whose_scores_are_all_alike_are_told_and_weighed_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hundreds of equal candidates are all in the support, more than there is room for in the search."""
     monkeypatch.setattr(similar_support, "ROOM", 64)

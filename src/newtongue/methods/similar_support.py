@@ -78,8 +78,11 @@ def sparsemax_of_cosines(new_NK: Floats, old_CK: Floats, threads: int = 1) -> tu
 
     Source: see `sparsemax.sparsemax`, which gives the same of a matrix that is there.
     """
-    blocks = np.array_split(new_NK, max(1, -(-len(new_NK) // ROWS)))
-    step = max(GROUPS, PIECE_SCORES // max(1, len(blocks[0])))
+    if not len(new_NK) or not len(old_CK):
+        nothing = np.zeros(0, np.int64)
+        return SparseRows(np.zeros(len(new_NK) + 1, np.int64), nothing, np.zeros(0, np.float32)), nothing
+    blocks = np.array_split(new_NK, -(-len(new_NK) // ROWS))
+    step = max(GROUPS, PIECE_SCORES // len(blocks[0]))
     with products_of_one_thread() as alone, ThreadPoolExecutor(threads if alone else 1) as pool:
         workers = threads if alone else 1
         spans = _spans(len(old_CK), step, 1 if len(blocks) % workers == 0 else workers)
