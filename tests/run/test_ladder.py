@@ -36,7 +36,7 @@ def grids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any
     """Replace training by figures: more rows are better, chosen rows as good as twice as many drawn ones."""
     seen: list[dict[str, Any]] = []
 
-    def fake(recipe: Any, grid: dict[str, Any], out: Path, *, reporter: Any = None) -> list[Point]:
+    def fake(recipe: Any, grid: dict[str, Any], out: Path, **rest: Any) -> list[Point]:
         seen.append({"out": Path(out), **grid})
         points = []
         for size in grid["select.keep"]:
@@ -82,11 +82,16 @@ def test_every_size_has_its_random_control_under_three_seeds(tmp_path: Path, gri
     assert (tmp_path / "store" / "ladder.html").read_text().count("<polyline") == 2
 
 
-def test_fewer_than_three_seeds_are_refused(tmp_path: Path, grids: list[dict[str, Any]]) -> None:
+def test_fewer_than_three_seeds_and_sizes_that_do_not_rise_are_refused(
+    tmp_path: Path, grids: list[dict[str, Any]]
+) -> None:
     with pytest.raises(RecipeError, match="2 seeds"):
         ladder("ladder", SIZES, tmp_path, seeds=(0, 1))
     with pytest.raises(RecipeError, match="no stage `last` in the recipe"):
         ladder("ladder", SIZES, tmp_path, names=module.Names(eval="last"))
+    for sizes, told in (((), "none"), ((0, 5), "0, 5"), ((50, 50), "50, 50"), ((100, 50), "100, 50")):
+        with pytest.raises(RecipeError, match=f"the sizes are {told}"):
+            ladder("ladder", sizes, tmp_path)
     assert not grids
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from newtongue.adapters.hf.pico import make_pico
+from newtongue.cli.main import app
 from newtongue.core.context import Outcome
 from newtongue.run import watch
 from newtongue.run.child import run_job
@@ -73,3 +74,21 @@ def test_sizes_methods_and_seeds_go_through_the_stages(tmp_path: Path, in_this_p
         assert (tmp_path / "store" / name).is_file()
     again = ladder(recipe, [6], tmp_path / "store", methods=["mdaq_mmr"])
     assert len(in_this_process) == 18 and again.curves == found.curves
+
+
+def test_one_command_climbs_the_shipped_ladder(
+    tmp_path: Path, in_this_process: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = ["ladder", "--sizes", "9", "--methods", "topk", "--rehearse", "--out", str(tmp_path / "store")]
+    app(given, standalone_mode=False)
+    ran = len(in_this_process)
+    shown = capsys.readouterr().out
+    for name in ("answers", "english"):
+        assert f"### {name}, bits per byte (mean over seeds, 95 % interval over seeds and documents)" in shown
+    assert shown.count("| random | 10 |") == shown.count("| topk | 10 |") == 2
+    assert shown.splitlines()[-1] == str(tmp_path / "store" / "ladder.html")
+    app([*given, "--json"], standalone_mode=False)
+    curves = json.loads(capsys.readouterr().out)
+    assert len(in_this_process) == ran
+    assert {rung["method"] for rung in curves["answers"]} == {"random", "topk"}
+    assert all(len(rung["seeds"]) == 3 for rungs in curves.values() for rung in rungs)

@@ -16,6 +16,7 @@ COMMANDS = {
     "plan": "what would run, why, and what it would take",
     "run": "run a recipe, or go on with it",
     "sweep": "run a recipe with several values, and compare",
+    "ladder": "how few rows are enough, chosen or drawn",
     "stage": "run one stage on your own files",
     "show": "what a stage or a store holds",
     "compare": "two measured models side by side",

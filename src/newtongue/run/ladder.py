@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ from newtongue.run.sweep import Point, sweep
 
 CONTROL = "random"
 FEWEST_SEEDS = 3
+REHEARSED = (10, 20)
+"""Rows kept in a rehearsal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,18 @@ class Names:
     select: str = "select"
     sft: str = "sft"
     eval: str = "after"
+
+    @classmethod
+    def of(cls, text: str) -> Names:
+        """Read `select,sft,eval` as it stands on a command line.
+
+        Raises:
+            RecipeError: It is not three names.
+        """
+        found = words(text)
+        if len(found) != len(fields(cls)):
+            raise RecipeError(f"{len(found)} names in {text!r}", place="--stages", expected="select,sft,after")
+        return cls(*found)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,20 +78,22 @@ def ladder(
     seeds: Sequence[int] = (0, 1, 2),
     names: Names | None = None,
     reporter: Reporter | None = None,
+    rehearsal: bool = False,
 ) -> Ladder:
     """Train on several sizes of chosen and of random rows under several seeds, and measure each.
 
     Args:
         recipe: A recipe with a `select`, an `sft` and an `eval` stage, its file, or `ladder`, the shipped one.
         sizes: Rows to keep, rising.
-        out: Folder of the store; `ladder.json`, `ladder.md` and `ladder.svg` are written there.
+        out: Folder of the store; `ladder.json`, `ladder.md` and `ladder.html` are written there.
         methods: Methods of `select` to compare; `random` is added where it is missing.
         seeds: At least three; each is the seed of the choice and of fine-tuning.
         names: What the recipe calls the stages.
         reporter: Shows progress; None shows nothing.
+        rehearsal: Whether to run at rehearsal size, with ten and twenty rows in place of the sizes.
 
     Raises:
-        RecipeError: Fewer than three seeds, or a stage is not in the recipe.
+        RecipeError: Fewer than three seeds, no rising sizes, an unknown method, or a stage is not in the recipe.
         BudgetExceeded: The next run would cost more than is left; what is done is kept and read again later.
 
     Example:
@@ -84,7 +101,8 @@ def ladder(
     """
     names = names or Names()
     base = recipe if isinstance(recipe, Recipe) else load(recipe)
-    _check(base, names, seeds)
+    _check(base, names, sizes, seeds)
+    sizes = REHEARSED[: len(sizes)] if rehearsal else sizes
     every = list(dict.fromkeys([CONTROL, *methods]))
     points: list[Point] = []
     for seed in seeds:
@@ -94,7 +112,7 @@ def ladder(
             f"{names.select}.seed": [seed],
             f"{names.sft}.seed": [seed],
         }
-        points += sweep(base, grid, out, reporter=reporter)
+        points += sweep(base, grid, out, reporter=reporter, rehearsal=rehearsal)
     found = Ladder(curves(points, names), points)
     _write(found, Path(out))
     return found
@@ -126,7 +144,27 @@ def _rungs(name: str, measured: dict[tuple[str, int, int], dict[str, SetTable]])
     return sorted(climb(bits, weights, CONTROL), key=lambda rung: (rung.method != CONTROL, rung.method, rung.size))
 
 
-def _check(recipe: Recipe, names: Names, seeds: Sequence[int]) -> None:
+def numbers(text: str, option: str) -> list[int]:
+    """Read whole numbers as they stand on a command line, separated by commas.
+
+    Raises:
+        RecipeError: One of them is no whole number.
+    """
+    try:
+        return [int(word) for word in words(text)]
+    except ValueError:
+        raise RecipeError(f"{text!r} is no list of whole numbers", place=option, expected="50,100,200") from None
+
+
+def words(text: str) -> list[str]:
+    """Read words as they stand on a command line, separated by commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def _check(recipe: Recipe, names: Names, sizes: Sequence[int], seeds: Sequence[int]) -> None:
+    if not sizes or sizes[0] < 1 or any(later <= size for size, later in pairwise(sizes)):
+        told = ", ".join(map(str, sizes)) or "none"
+        raise RecipeError(f"the sizes are {told}", place="ladder", expected="whole numbers of rows, rising")
     if len(set(seeds)) < FEWEST_SEEDS:
         raise RecipeError(
             f"{len(set(seeds))} seeds", place="ladder", expected=f"at least {FEWEST_SEEDS} different ones"
