@@ -142,6 +142,7 @@ def test_models_that_cannot_be_expanded_are_refused(tmp_path: Path, pico: Path, 
     with pytest.raises(DataError, match=message) as caught:
         expand(tmp_path, model)
     assert caught.value.fix
+    assert not list((tmp_path / "out" / "payload").iterdir())
 
 
 def test_a_corpus_without_training_text_is_refused(tmp_path: Path, pico: Path) -> None:
