@@ -115,7 +115,10 @@ def read_points(store: Path) -> list[PastPoint]:
         found = json.loads((store / RECORD).read_text("utf-8"))["points"]
     except (OSError, ValueError, KeyError, TypeError):
         raise DataError(
-            "holds no sweep", place=str(store), expected=f"a store with {RECORD}", fix="newtongue sweep makes one"
+            "holds no sweep",
+            place=str(store),
+            expected=f"a store with {RECORD}",
+            fix="newtongue sweep makes one; two models are compared by naming both",
         ) from None
     points = [PastPoint(p["settings"], {n: store / d for n, d in p["directories"].items()}) for p in found]
     gone = [place for point in points for place in point.directories.values() if not manifest.is_sealed(place)]
