@@ -33,6 +33,12 @@ LONGEST_NGRAM: Final = 5
 SALT: Final = 7
 RIDGE: Final = 0.3
 """Weight of the squared length of the rule."""
+ROUNDS: Final = 2
+"""Times the rule is fitted; from the second on, languages that came near count more."""
+ALIKE: Final = 0.5
+"""Share of the others' weight that they have alike; the rest goes to those that came near."""
+NEAR_FALL: Final = 2.0
+"""How fast that falls with the distance from the own text, in deviations of both."""
 LEARNT_CHARACTERS: Final = 120
 """Length of the pieces that are learnt from; the limits must hold for short answers."""
 BLOCK_PIECES: Final = 8
@@ -124,14 +130,11 @@ def learn_verifier(own: Sequence[Piece], others: Mapping[str, Sequence[Piece]], 
     blocks = [f"/{block}" for block, _ in own] + [f"{n}/{b}" for n, pieces in rivals.items() for b, _ in pieces]
     counts = count_ngrams(texts)
     is_own = np.arange(len(texts)) < len(own)
-    telling = _telling(counts, is_own, names)
-    points = counts * telling
-    points /= np.linalg.norm(points, axis=1, keepdims=True)
-    centre = (points[is_own].mean(axis=0) + points[~is_own].mean(axis=0)) / 2
-    rule, left_out = _fit(points - centre, is_own, _shares(is_own, names), blocks)
+    counted = dict.fromkeys(rivals, 1 / len(rivals))
+    for _ in range(ROUNDS):
+        tables, shift, left_out = _fitted(counts, is_own, names, counted, blocks)
+        counted = _nearness(left_out[is_own], left_out[~is_own], names)
     taken, refused = _limits(left_out[is_own], left_out[~is_own], names)
-    shift = float(centre @ rule)
-    tables = telling, (rule * telling).astype(np.float32)
     verifier = Verifier(*tables, taken + shift, refused + shift, tuple(codes))
     rejected = {n: float(np.mean(left_out[~is_own][np.array(names) == n] < refused)) for n in rivals}
     return Learnt(verifier, len(own), float(np.mean(left_out[is_own] >= taken)), rejected)
@@ -155,24 +158,66 @@ def _spread(pieces: Sequence[Piece], most: int) -> Sequence[Piece]:
     return [pieces[round(place)] for place in np.linspace(0, len(pieces) - 1, most)]
 
 
-def _telling(counts: NDArray[np.float32], is_own: NDArray[np.bool_], names: Sequence[str]) -> NDArray[np.float32]:
+def _fitted(
+    counts: NDArray[np.float32],
+    is_own: NDArray[np.bool_],
+    names: Sequence[str],
+    counted: Mapping[str, float],
+    blocks: Sequence[str],
+) -> tuple[tuple[NDArray[np.float32], NDArray[np.float32]], float, Floats]:
+    """Return what n-grams tell and add (S,), what both add to every text, and the values of left-out pieces (N,).
+
+    Args:
+        counts: Of all pieces, those of the language first (N, S).
+        is_own: Whether a piece is of the language (N,).
+        names: Of the other languages, per piece of theirs.
+        counted: Name -> how much an other language counts; together 1.
+        blocks: Per piece, what it is left out with.
+    """
+    telling = _telling(counts, is_own, names, counted)
+    points = counts * telling
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    centre = (points[is_own].mean(axis=0) + points[~is_own].mean(axis=0)) / 2
+    rule, left_out = _fit(points - centre, is_own, _shares(is_own, names, counted), blocks)
+    return (telling, (rule * telling).astype(np.float32)), float(centre @ rule), left_out
+
+
+def _nearness(own: Floats, others: Floats, names: Sequence[str]) -> dict[str, float]:
+    """Return how much each other language counts in the next round, by the values of its left-out pieces; together 1.
+
+    Source: ours; as in boosting (Freund and Schapire 1997, JCSS 55), what was nearly mistaken counts more, here whole
+        languages, so that one sister is not outvoted by thirty strangers.
+    """
+    labels = np.array(names)
+    found = {name: others[labels == name] for name in dict.fromkeys(names)}
+    away = {name: (own.mean() - v.mean()) / (own.std() + v.std() + 1e-6) for name, v in found.items()}
+    least = min(away.values())
+    pull = {name: float(np.exp(-NEAR_FALL * (distance - least))) for name, distance in away.items()}
+    return {name: ALIKE / len(pull) + (1 - ALIKE) * force / sum(pull.values()) for name, force in pull.items()}
+
+
+def _telling(
+    counts: NDArray[np.float32], is_own: NDArray[np.bool_], names: Sequence[str], counted: Mapping[str, float]
+) -> NDArray[np.float32]:
     """Return how much each n-gram tells (S,): the size of the logarithm of how much likelier one side makes it.
 
     Source: the log-count ratio of S. Wang and C. Manning 2012 (ACL 2012, P12-2018, section 2.3), each other language
-        alike.
+        as much as it counts.
     """
     labels = np.array(names)
     own = 1 + np.square(counts[is_own]).sum(axis=0, dtype=np.float64)
-    others = [np.square(counts[~is_own][labels == name]).sum(axis=0, dtype=np.float64) for name in sorted(set(names))]
-    mixed = 1 + np.mean([found / found.sum() for found in others], axis=0) * own.sum()
+    mixed = np.zeros(SLOTS)
+    for name, share in counted.items():
+        found = np.square(counts[~is_own][labels == name]).sum(axis=0, dtype=np.float64)
+        mixed += share * found / found.sum()
+    mixed = 1 + mixed * own.sum()
     return np.asarray(np.abs(np.log(own / own.sum()) - np.log(mixed / mixed.sum())), dtype=np.float32)
 
 
-def _shares(is_own: NDArray[np.bool_], names: Sequence[str]) -> Floats:
-    """Return the weight of each piece (N,): half for the language, half for the others, each name alike; mean 1."""
-    kinds = len(set(names))
+def _shares(is_own: NDArray[np.bool_], names: Sequence[str], counted: Mapping[str, float]) -> Floats:
+    """Return the weight of each piece (N,): half for the language, half for the others as they count; mean 1."""
     number = {name: names.count(name) for name in set(names)}
-    share = [0.5 / int(is_own.sum())] * int(is_own.sum()) + [0.5 / (kinds * number[name]) for name in names]
+    share = [0.5 / int(is_own.sum())] * int(is_own.sum()) + [0.5 * counted[name] / number[name] for name in names]
     return np.array(share) * len(share)
 
 
@@ -194,13 +239,12 @@ def _fit(
 def _limits(own: Floats, others: Floats, names: Sequence[str]) -> tuple[float, float]:
     """Return the values from which a text is taken, and below which it is refused, from those of left-out pieces.
 
-    Taken is what lies nearer, in deviations, to the language's own text than to the nearest other language, and not
-    too far from its own.
+    Taken is what lies nearer, in deviations, to the language's own text than to any other language, and not too far
+    from its own.
     """
     mean, deviation, labels = float(own.mean()), OWN_SPREAD * float(own.std()) + 1e-6, np.array(names)
     places = [(float(found.mean()), float(found.std())) for n in set(names) if len(found := others[labels == n])]
-    near, spread = max(places)
-    even = (mean * spread + near * deviation) / (deviation + spread)
+    even = max((mean * spread + near * deviation) / (deviation + spread) for near, spread in places)
     taken = max(even, mean - FARTHEST_DEVIATIONS * deviation)
     return taken, taken - DOUBT_DEVIATIONS * deviation
 

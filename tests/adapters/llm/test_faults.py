@@ -8,13 +8,19 @@ from __future__ import annotations
 import os
 import random
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 from adapters.llm.fault_kit import Runs, fault_free, random_scenario, serving
+from adapters.llm.fault_worker import PRICES, question
 
 from newtongue.adapters.llm.ledger import Ledger
-from newtongue.methods.scenario import LASTING, Scenario
+from newtongue.adapters.llm.questions import Voice
+from newtongue.adapters.llm.requests import request_key
+from newtongue.adapters.llm.teachers import open_teachers
+from newtongue.core.teacher import Sending, Teacher
+from newtongue.methods.scenario import LANGUAGE, LASTING, ODD, PASSING, Scenario
 
 KILLS = int(os.environ.get("KILLS", "6"))
 KILLS_PER_STORY = 3
@@ -104,3 +110,27 @@ def test_reported_dollars_equal_the_meter_with_every_fault_that_is_told(tmp_path
     with serving(Scenario(rates=rates, latency_seconds=0.002, retry_after_seconds=0.05, price=(1, 2))) as bed:
         assert Runs(bed, tmp_path, 150, 8).finish() == 0
         assert Ledger(tmp_path / "ledger.db").spent() == bed.meter.billed == bed.meter.told > 0
+
+
+def test_each_fault_is_tried_again_or_costs_its_row_and_is_written_down(tmp_path: Path) -> None:
+    """A12: one request for every fault there is, side by side; the run ends, and every row has its verdict."""
+    Ledger(tmp_path / "ledger.db", 10**7).close()
+    faults = sorted(PASSING | LASTING | ODD | LANGUAGE)
+    with serving(Scenario()) as bed:
+        teacher = Teacher.model_validate({"url": bed.url, "model": "m", "max_tokens": 60, **PRICES})
+        bodies = [Voice("", teacher).body(question(number)) for number in range(len(faults))]
+        chosen = {request_key(body): fault for body, fault in zip(bodies, faults, strict=True)}
+        scenario = Scenario(chosen=chosen, retry_after_seconds=0.05, price=(1.0, 2.0))
+        bed.control(asdict(scenario))
+        sending = Sending(concurrency=16, timeout_seconds=1.0, backoff_seconds=0.02)
+        with open_teachers({"": teacher}, tmp_path, "synth", sending=sending) as teachers:
+            replies = dict(zip(faults, teachers.ask(question(n) for n in range(len(faults))), strict=True))
+        sent = {fault: bed.meter.attempts[key] for key, fault in chosen.items()}
+        billed, attempts = bed.meter.billed, bed.meter.attempts.total()
+    assert {replies[fault].state for fault in PASSING} == {"answered"}
+    assert min(sent[fault] for fault in PASSING) == 2
+    assert {replies[fault].state for fault in LASTING} == {"failed"}
+    assert all(reply.state == "answered" or reply.why for reply in replies.values())
+    ledger = Ledger(tmp_path / "ledger.db")
+    assert ledger.query("SELECT COUNT(*) FROM attempt")[0][0] == attempts, "an attempt is not in the ledger"
+    assert billed <= ledger.spent()
