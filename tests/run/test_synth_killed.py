@@ -111,12 +111,14 @@ def kill_when(process: subprocess.Popen[str], teacher: FaultyTeacher, requests: 
 
 @pytest.mark.timeout(120)
 def test_kill_minus_nine_pays_for_nothing_twice(tmp_path: Path) -> None:
+    """A11: a few kills at random points, the bytes of a run that was left alone."""
     kill_and_compare(tmp_path, SUITE)
 
 
 @pytest.mark.timeout(900)
 @pytest.mark.skipif("NEWTONGUE_NIGHTLY" not in os.environ, reason="takes minutes: NEWTONGUE_NIGHTLY=1")
 def test_twenty_kills_in_the_mode_of_alif(tmp_path: Path) -> None:
+    """A11: twenty kills."""
     kill_and_compare(tmp_path, NIGHTLY)
 
 

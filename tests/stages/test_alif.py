@@ -42,6 +42,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 def test_requests_show_four_seeds_of_their_task_and_two_rows_of_any(ran: Any) -> None:
+    """A1, A2: four seeds of the type, two rows of the one pool once there are some, none at the start."""
     known = seeds()
     sizes, crossed = Counter(), 0
     for number, prompt in enumerate(ran[1].prompts):
@@ -59,6 +60,7 @@ def test_requests_show_four_seeds_of_their_task_and_two_rows_of_any(ran: Any) ->
 
 
 def test_the_pool_can_be_kept_within_a_task(tmp_path: Path) -> None:
+    """A2: pool items cross task types only where the scope is global."""
     with running(alif_teacher()) as teacher:
         synth(tmp_path, teacher, rows=700, generator={**ALIF, "pool_scope": "task"})
     rows = {row.id: row for row in rows_of(tmp_path)}
@@ -68,6 +70,7 @@ def test_the_pool_can_be_kept_within_a_task(tmp_path: Path) -> None:
 
 
 def test_seeds_and_prompts_of_a_task_stay_with_it_and_the_two_sides_have_their_own(ran: Any) -> None:
+    """A2, A14: no seed of another type, and none on both sides."""
     sides: dict[str, set[str]] = {"train": set(), "heldout": set()}
     rows = {row.id: row for row in rows_of(ran[0])}
     for line in (ran[0] / "payload" / "provenance.jsonl").read_text("utf-8").splitlines():
@@ -80,6 +83,7 @@ def test_seeds_and_prompts_of_a_task_stay_with_it_and_the_two_sides_have_their_o
 
 
 def test_every_task_ends_at_its_quota_and_the_ledger_at_usage_times_price(ran: Any) -> None:
+    """A9: quotas exact, the ledger equal to the meter."""
     folder, teacher, outcome = ran
     assert {outcome.counts[f"accepted: {task}"] for task in TASKS} == {60}
     assert outcome.counts["documents"] == 420
@@ -87,6 +91,8 @@ def test_every_task_ends_at_its_quota_and_the_ledger_at_usage_times_price(ran: A
 
 
 def test_translations_cover_the_four_directions_alike(ran: Any) -> None:
+    """A8: English is right in translations, each direction within five points of its quota."""
+
     def script(text: str) -> str:
         return "eng" if sum(c.isascii() and c.isalpha() for c in text) > len(text) / 3 else "urd"
 
@@ -105,6 +111,8 @@ FIXED = {
 
 
 def test_an_instruction_of_another_task_is_similar_with_its_nearest_id(tmp_path: Path) -> None:
+    """A3, A5: accepted under one type, refused under another and twice in one reply, score 1 and nearest id told."""
+
     def change(task: str, tasks: list[Task], rng: Random) -> list[Task]:
         return [FIXED, FIXED, *tasks[:4]]
 
@@ -142,6 +150,7 @@ QUESTIONS = (
 
 
 def test_each_filter_at_its_edge(tmp_path: Path) -> None:
+    """A7, A8, A13: lengths, blocked words, beginnings, an English reply, sums."""
     given = [{**FIXED, "instruction": f"{name} سوال نمبر", **change} for name, (change, _) in SPOILT.items()]
     for number, task in enumerate(given):
         if "instruction" not in list(SPOILT.values())[number][0]:
@@ -180,6 +189,8 @@ BLOCKS = """ گاؤں کا پرانا کنواں کس نے اور کب کھود�
 
 @pytest.mark.parametrize("finish", ["stop", "length"])
 def test_what_the_reader_of_blocks_keeps(finish: str, tmp_path: Path) -> None:
+    """A6: missing labels, `<noinput>`, cut answers, other labels, `20.` in an answer."""
+
     class Cut(FaultyTeacher):
         def reply(self, body: dict[str, Any]) -> dict[str, Any]:
             reply = super().reply(body)
@@ -214,6 +225,7 @@ NEIGHBOURING = {
 def test_likeness_of_seven_tenths_is_kept_and_above_dropped_in_every_script(
     name: str, tmp_path: Path, shared_data: Path
 ) -> None:
+    """A4, A5: 0.700 stays, 0.706 and a copy go, in six scripts."""
     text = (shared_data / "udhr" / f"{name}.txt").read_text("utf-8")
     found = [word for word in dict.fromkeys(words(text[400:])) if not word.isdecimal()]
     space = "" if name == "tha" else " "
@@ -236,6 +248,7 @@ def test_likeness_of_seven_tenths_is_kept_and_above_dropped_in_every_script(
 
 
 def test_a_teacher_that_repeats_itself_saturates(tmp_path: Path) -> None:
+    """A10: a bounded number of requests, and the card says what is missing."""
     with running(alif_teacher(lambda task, tasks, rng: [FIXED])) as teacher:
         done = synth(tmp_path, teacher, rows=400, tasks={"qa": 1})
     assert done.counts["documents"] == 1
@@ -244,6 +257,7 @@ def test_a_teacher_that_repeats_itself_saturates(tmp_path: Path) -> None:
 
 
 def test_a_cap_holds_while_requests_run_side_by_side(tmp_path: Path) -> None:
+    """A9: the cap is never passed with sixteen requests in flight."""
     with running(alif_teacher()) as teacher:
         teacher.price = (2.5, 250.0)
         dear = {"usd_per_million_input_tokens": 2.5, "usd_per_million_output_tokens": 250.0, "max_tokens": 100}
@@ -253,6 +267,8 @@ def test_a_cap_holds_while_requests_run_side_by_side(tmp_path: Path) -> None:
 
 
 def test_neither_concurrency_nor_faults_change_a_byte(tmp_path: Path) -> None:
+    """A11, A12: one request at a time or eight, calm or stormy."""
+
     def story(body: Any, attempt: int) -> str:
         return ("429", "cut", "500", "answer")[min(attempt, 3)] if body["seed"] % 5 == 0 else "answer"
 

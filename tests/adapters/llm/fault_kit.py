@@ -70,6 +70,7 @@ class Runs:
         rows: Rows asked for.
         concurrency: Requests in flight at most.
         kills: Runs killed so far.
+        shards: Processes that share the requests.
     """
 
     bed: Bed
@@ -77,6 +78,7 @@ class Runs:
     rows: int = 120
     concurrency: int = 8
     kills: int = 0
+    shards: int = 1
     complete: set[str] = field(default_factory=set)
     sent: Counter[str] = field(default_factory=Counter)
 
@@ -84,7 +86,7 @@ class Runs:
         """Start one run."""
         settings = {
             "url": self.bed.url, "store": str(self.store), "out": str(self.store / "rows.json"),
-            "rows": self.rows, "concurrency": self.concurrency,
+            "rows": self.rows, "concurrency": self.concurrency, "shards": self.shards,
         }  # fmt: skip
         command = [sys.executable, str(WORKER), json.dumps(settings)]
         with open(self.store / "said.txt", "w", encoding="utf-8") as said:

@@ -30,7 +30,8 @@ def main() -> int:
     settings = json.loads(sys.argv[1])
     die_with_parent()
     teacher = Teacher.model_validate({"url": settings["url"], "model": "m", "max_tokens": 60, **PRICES})
-    sending = Sending(concurrency=settings["concurrency"], timeout_seconds=1.0, max_attempts=6, backoff_seconds=0.02)
+    how = {"concurrency": settings["concurrency"], "shards": settings.get("shards", 1)}
+    sending = Sending(timeout_seconds=1.0, max_attempts=6, backoff_seconds=0.02, **how)
     rows = {}
     try:
         with open_teachers({"": teacher}, Path(settings["store"]), "synth", sending=sending) as teachers:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from adapters.llm.fault_kit import serving
+from adapters.llm.fault_kit import Runs, fault_free, serving
 from adapters.llm.fault_worker import PRICES, question
 from adapters.llm.shard_kit import RAY_WORKER, killing
 
 from newtongue.adapters.llm import shards
 from newtongue.adapters.llm.bed import Bed
+from newtongue.adapters.llm.holders import holder_of
 from newtongue.adapters.llm.leases import lease, leases, merge, release
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.questions import Objection, Reply
@@ -111,6 +113,33 @@ def test_shards_that_cannot_be_are_refused_before_anything_is_asked(
     with serving(SLOW) as bed, pytest.raises(NewtongueError, match=problem):
         ask(tmp_path, bed.url, ray=True, **settings)
     assert bed.meter.attempts.total() == 0
+
+
+def test_a_run_killed_with_its_shards_goes_on_from_their_books(tmp_path: Path) -> None:
+    Ledger(tmp_path / "ledger.db", 10**6).close()
+    with serving(SLOW) as bed:
+        runs = Runs(bed, tmp_path, ROWS, concurrency=4, shards=2)
+        assert runs.kill_after(30)
+        assert runs.kill_after(20)
+        assert runs.finish() == 0
+        check_books(tmp_path, bed, in_flight=runs.kills * 2 * 4)
+    assert runs.export() == fault_free(ROWS)
+
+
+def test_books_of_another_run_that_lives_are_left_alone(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.db", 1000)
+    neighbour = subprocess.Popen(["sleep", "60"])
+    name = f"synth/{holder_of(neighbour.pid)}/000"
+    lease(ledger, "synth", name, 300)
+    (tmp_path / shards.FOLDER / name).mkdir(parents=True)
+    shards.bring_home(ledger, "synth")
+    assert leases(ledger, "synth") == [name]
+    neighbour.kill()
+    neighbour.wait()
+    shards.bring_home(ledger, "synth")
+    assert leases(ledger, "synth") == []
+    assert ledger.spent() == 0
+    assert not (tmp_path / shards.FOLDER / "synth").exists()
 
 
 def test_shards_share_one_cap_and_use_it_up(tmp_path: Path) -> None:

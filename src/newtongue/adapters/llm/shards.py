@@ -10,6 +10,7 @@ The store's folder must be on a disk that all workers see. Which shard asks what
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from newtongue.adapters.llm.holders import holder_of, lives
 from newtongue.adapters.llm.leases import lease, leases, merge, release, rest
 from newtongue.adapters.llm.ledger import Ledger
 from newtongue.adapters.llm.recall import Missing
@@ -98,15 +100,15 @@ class Coordinator:
     """Runs the shards of one stage."""
 
     def __init__(self, store: Path, stage: str, sending: Sending) -> None:
-        """Coordinate the shards of `stage`; brings home what an earlier coordinator left behind."""
+        """Coordinate the shards of `stage`."""
         self._stage, self._shards, self._ray = stage, sending.shards, sending.ray
         self._ledger = Ledger(store / "ledger.db")
-        self._folder = store / FOLDER / stage
-        self._bring_all_home()
+        self._own = holder_of(os.getpid())
+        self._folder = store / FOLDER / stage / self._own
 
     def close(self) -> None:
         """Bring every book home, remove the shards' folders and close the ledger."""
-        self._bring_all_home()
+        bring_home(self._ledger, self._stage)
         self._ledger.close()
 
     def fill(self, requests: Iterable[Missing], settings: Mapping[str, Any]) -> None:
@@ -137,7 +139,7 @@ class Coordinator:
         folder = self._folder / f"{number:03d}"
         folder.mkdir(exist_ok=True)
         spec = {"number": number, "shards": self._shards, "folder": str(folder), "requests": str(requests)}
-        return Shard(f"{self._stage}/{number:03d}", {**spec, "stage": self._stage, **settings})
+        return Shard(f"{self._stage}/{self._own}/{number:03d}", {**spec, "stage": self._stage, **settings})
 
     def _work(self, team: list[Shard]) -> None:
         while not all(shard.done for shard in team):
@@ -178,11 +180,27 @@ class Coordinator:
                 why, place=f"shard {shard.name}", fix="run the same command again; what was paid is kept"
             )
 
-    def _bring_all_home(self) -> None:
-        for name in leases(self._ledger, self._stage):
-            merge(self._ledger, name, self._folder / name.rpartition("/")[2] / "ledger.db")
-            release(self._ledger, name)
-        shutil.rmtree(self._folder, ignore_errors=True)
+
+def bring_home(ledger: Ledger, stage: str) -> None:
+    """Copy into the store's ledger what shards of a stage wrote and remove their folders, after a kill as well.
+
+    Shards of another run that lives are left alone.
+    """
+    folder, own = ledger.path.parent / FOLDER / stage, holder_of(os.getpid())
+    left = [name for name in leases(ledger, stage) if _is_left(name.split("/")[1], own)]
+    for name in left:
+        merge(ledger, name, folder.parent / name / "ledger.db")
+        release(ledger, name)
+    for one in folder.glob("*"):
+        if _is_left(one.name, own):
+            shutil.rmtree(one, ignore_errors=True)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _is_left(coordinator: str, own: str) -> bool:
+    """Return whether the shards of a coordinator are this process's, or nobody's any more."""
+    return coordinator == own or not lives(coordinator)
 
 
 def check_sending(sending: Sending) -> None:

@@ -36,7 +36,7 @@ from newtongue.adapters.llm.questions import Question, Reply, Voice
 from newtongue.adapters.llm.recall import Missing, missing, recall
 from newtongue.adapters.llm.requests import Body, Price
 from newtongue.adapters.llm.router import Router
-from newtongue.adapters.llm.shards import Coordinator, check_sending
+from newtongue.adapters.llm.shards import Coordinator, bring_home, check_sending
 from newtongue.core.errors import RecipeError
 from newtongue.core.teacher import Routing, Sending, Teacher, answering_teachers, check_teachers
 
@@ -81,6 +81,7 @@ def open_teachers(
         endpoints = {name: endpoint_of(one, sending, stand_in) for name, one in teachers.items()}
         ledger = Ledger(store / "ledger.db")
         stack.callback(ledger.close)
+        bring_home(ledger, stage)
         pool = stack.enter_context(Pool(endpoints, ledger, stage))
         voices = {name: _voice(name, one, endpoints[name].price) for name, one in teachers.items()}
         yield Teachers(voices, pool, ledger, stage=stage, how=(routing, sending))
