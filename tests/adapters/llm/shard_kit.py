@@ -16,13 +16,11 @@ from newtongue.adapters.llm.shards import WORKER
 RAY_WORKER = "ray::run_shard"
 KILL_AFTER = 12
 """Requests that have arrived when a worker is killed."""
-PATIENCE_SECONDS = 60
 
 
-def kill_one(arrived: Counter[str], named: str, killed: list[int]) -> None:
+def kill_one(arrived: Counter[str], named: str, killed: list[int], over: threading.Event) -> None:
     """Kill the first process of that name that is found after enough requests have arrived."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not killed and time.monotonic() < deadline:
+    while not killed and not over.is_set():
         children = ["-P", str(os.getpid())] if named == WORKER else []
         found = subprocess.run(["pgrep", *children, "-f", named], capture_output=True, text=True).stdout.split()
         if found and arrived.total() >= KILL_AFTER:
@@ -40,8 +38,12 @@ def killing(arrived: Counter[str], named: str = WORKER) -> Iterator[None]:
         named: Part of the worker's command line.
     """
     killed: list[int] = []
-    killer = threading.Thread(target=kill_one, args=(arrived, named, killed))
+    over = threading.Event()
+    killer = threading.Thread(target=kill_one, args=(arrived, named, killed, over))
     killer.start()
-    yield
-    killer.join()
+    try:
+        yield
+    finally:
+        over.set()
+        killer.join()
     assert killed, "nobody was killed"
