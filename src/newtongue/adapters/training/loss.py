@@ -68,8 +68,7 @@ class LanguageModelLoss(nn.Module):
             output_embedding(self.model),
             targets[places],
             scale,
-            self._chunk_tokens,
-            lesson,
+            (self._chunk_tokens, lesson),
         )
         return loss, torch.zeros_like(targets, dtype=nll.dtype).index_copy_(0, places, nll).view_as(labels)
 
@@ -124,13 +123,13 @@ class _LinearCrossEntropy(torch.autograd.Function):
         weight: Tensor,
         labels: Tensor,
         scale: Tensor,
-        chunk_tokens: int,
-        lesson: _Lesson | None,
+        how: tuple[int, _Lesson | None],
     ) -> tuple[Tensor, Tensor]:
         """Return the scaled sum of losses and each token's cross-entropy (N,).
 
-        Of states (N, D) under rows (V, D), labels (N,) and, where there is one, a teacher's distributions.
+        Of states (N, D) under rows (V, D) and labels (N,); `how` is the tokens of a chunk and what a teacher says.
         """
+        chunk_tokens, lesson = how
         dtype = torch.get_autocast_dtype(hidden.device.type) if torch.is_autocast_enabled(hidden.device.type) else None
         matrix = weight.to(dtype) if dtype else weight
         inputs = hidden.to(matrix.dtype)
@@ -157,7 +156,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
     def backward(ctx: Any, grad_loss: Tensor, _grad_nll: Tensor) -> tuple[Tensor | None, ...]:
         """Scale the gradients that were made on the way forward."""
         grad_hidden, grad_weight = ctx.saved_tensors
-        return grad_hidden * grad_loss, None if grad_weight is None else grad_weight * grad_loss, None, None, None, None
+        return grad_hidden * grad_loss, None if grad_weight is None else grad_weight * grad_loss, None, None, None
 
 
 def _cross_entropy(
