@@ -5,7 +5,8 @@ libraries can neither resume nor be told that a merge is forbidden; this learner
 once however often it occurs.
 
 All words stand in one array, with links between living symbols. A pair only loses occurrences after its youngest part
-was made, so the counts in the heap are upper bounds: a popped pair is recounted, and merged if its bound was exact.
+was made, so noted counts are upper bounds: they are lowered where a loss is seen anyway, the pair that comes up is
+recounted, and merged if its bound was exact.
 For the same reason pairs below a floor can be left aside until no pair above it remains: most never have their turn.
 
     P  places in the array of all symbols    n  new id
@@ -14,7 +15,7 @@ For the same reason pairs below a floor can be left aside until no pair above it
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from typing import Protocol
@@ -162,6 +163,7 @@ class _Words:
         self.spelt: list[Pieces] = []
         self.heap: list[tuple[int, int, int]] = []
         self.places: dict[tuple[int, int], Ints] = {}
+        self.bounds: dict[tuple[int, int], int] = {}
         self.barred: set[tuple[int, int]] = set()
         self.min_count = min_count
         self.floor = max(min_count, int(self.weights.sum()) // (FIRST_FLOOR * number))
@@ -181,17 +183,22 @@ class _Words:
         return found
 
     def _best_above_floor(self) -> tuple[int, int, Ints] | None:
-        symbols, after, weights = self.symbols, self.after, self.weights
+        symbols, after, bounds = self.symbols, self.after, self.bounds
         while self.heap:
-            bound, left, right = heapq.heappop(self.heap)
-            places = self.places.pop((left, right))
-            places = places[(symbols[places] == left) & (symbols[after[places]] == right)]
-            count = int(np.add.reduce(weights[places]))
-            if count == -bound:
-                return left, right, places
-            if count >= self.floor:
-                self.places[left, right] = places
-                heapq.heappush(self.heap, (-count, left, right))
+            noted, left, right = heapq.heappop(self.heap)
+            count, pair = -noted, (left, right)
+            if bounds[pair] == count:
+                places = self.places[pair]
+                places = places[(symbols[places] == left) & (symbols[after[places]] == right)]
+                bounds[pair] = int(np.add.reduce(self.weights[places]))
+                if bounds[pair] == count:
+                    del self.places[pair], bounds[pair]
+                    return left, right, places
+                self.places[pair] = places
+            if bounds[pair] >= self.floor:
+                heapq.heappush(self.heap, (-bounds[pair], left, right))
+            else:
+                del self.places[pair], bounds[pair]
         return None
 
     def merge(self, left: int, right: int, places: Ints) -> int:
@@ -209,15 +216,19 @@ class _Words:
         self.before[following] = places
         after = self.symbols[following]
         open_right = after >= 0
-        self._add_sided(places[open_right], after[open_right], new, new_first=True)
+        for other, count, at in self._beside(places[open_right], after[open_right]):
+            self._lower((right, other), count)
+            self._note((new, other), count, at)
         preceding = self.before[places]
         before = self.symbols[preceding]
         open_left = (before >= 0) & (before != new)
-        self._add_sided(preceding[open_left], before[open_left], new, new_first=False)
-        return int(self.weights[places].sum())
+        for other, count, at in self._beside(preceding[open_left], before[open_left]):
+            self._lower((other, left), count)
+            self._note((other, new), count, at)
+        return int(np.add.reduce(self.weights[places]))
 
-    def _add_sided(self, places: Ints, others: Ints, new: int, *, new_first: bool) -> None:
-        """Note the pairs of a new symbol with its neighbours on one side."""
+    def _beside(self, places: Ints, others: Ints) -> Iterator[tuple[int, int, Ints]]:
+        """Yield each neighbour on one side, how often it stands there, and where; leave out those too rare."""
         weights = self.weights[places]
         if int(np.add.reduce(weights)) < self.floor:
             return
@@ -226,10 +237,15 @@ class _Words:
         cuts = np.concatenate([[0], np.flatnonzero(others[1:] != others[:-1]) + 1, [len(others)]])
         sums = np.add.reduceat(weights[order], cuts[:-1])
         for k in np.flatnonzero(sums >= self.floor).tolist():
-            other = int(others[cuts[k]])
-            pair = (new, other) if new_first else (other, new)
-            self.places[pair] = places[cuts[k] : cuts[k + 1]]
-            heapq.heappush(self.heap, (-int(sums[k]), *pair))
+            yield int(others[cuts[k]]), int(sums[k]), places[cuts[k] : cuts[k + 1]]
+
+    def _lower(self, pair: tuple[int, int], count: int) -> None:
+        if pair in self.bounds:
+            self.bounds[pair] -= count
+
+    def _note(self, pair: tuple[int, int], count: int, places: Ints) -> None:
+        self.places[pair], self.bounds[pair] = places, count
+        heapq.heappush(self.heap, (-count, *pair))
 
     def _note_all(self) -> None:
         """Note every pair there is now, above the floor, that is not barred; nothing else is noted."""
@@ -245,9 +261,7 @@ class _Words:
         for k in np.flatnonzero(sums >= self.floor).tolist():
             pair = divmod(int(keys[cuts[k]]), span)
             if pair not in self.barred:
-                self.places[pair] = places[cuts[k] : cuts[k + 1]]
-                self.heap.append((-int(sums[k]), *pair))
-        heapq.heapify(self.heap)
+                self._note(pair, int(sums[k]), places[cuts[k] : cuts[k + 1]])
 
 
 def _without_overlaps(places: Ints, after: Ints) -> Ints:
