@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from adapters.tokenizer_twins import BYTE_LEVEL, STYLES, write_twin
 from hypothesis import given, settings
@@ -17,8 +18,10 @@ from tokenizers import Regex, pre_tokenizers
 
 from newtongue.adapters.hf import stretches
 from newtongue.adapters.hf.cutting import cutter_of
+from newtongue.adapters.hf.fragments import tokenized
 from newtongue.adapters.hf.segmentation import segment_counts, segmentations
-from newtongue.adapters.hf.tokenizers import FastTokenizer, load_tokenizer
+from newtongue.adapters.hf.stretches import Runs
+from newtongue.adapters.hf.tokenizers import BYTE_OF, FastTokenizer, load_tokenizer
 
 WORDS = ["Wọ́n", "kọ́", "don't", "DON'T", "we'll", "x'ſ", "'s", "3.14", "12345", "٣٤٥", "कि", "किताबें", "کتاب", "ہے۔"]
 WORDS += [
@@ -120,6 +123,21 @@ def test_what_is_not_proved_is_encoded_whole(
     assert cutter_of(made) is None
     texts = ["the time then  the time", "a b a b", "<|endoftext|> x", "naïve é"]
     assert dict(segment_counts(made, texts).items()) == Counter(segmentations(made, texts))
+
+
+@pytest.mark.parametrize("style", ["gpt2", "llama3", "gemma", "unigram"])
+def test_words_taken_apart_are_segmented_as_whole(twin: Callable[[str], FastTokenizer], style: str) -> None:
+    """Also where a byte is unknown, and where a word that is a token needs no merges."""
+    made = twin(style)
+    if made.byte_level:
+        made = changed(made, lambda content: [content["model"]["vocab"].pop(letter) for letter in "ØÙ"])
+        made.content["model"].update(unk_token="!", fuse_unk=True)
+    words = Runs.of(["the", "basket", "unbekannt", "کتاب", "کتابیں", "!!", "naïve", "किताब", "x"])
+    ids, ends = tokenized(made, words)
+    letters = {byte: letter for letter, byte in BYTE_OF.items()}
+    spelt = ["".join(letters[b] for b in w.encode()) if made.byte_level else w for w in words.strings()]
+    expected = [[token.id for token in made.backend.model.tokenize(word)] for word in spelt]
+    assert [part.tolist() for part in np.split(ids, ends[:-1])] == expected
 
 
 def test_everyday_tokenizers_are_proved(twin: Callable[[str], FastTokenizer]) -> None:

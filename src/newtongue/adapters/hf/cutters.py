@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Regex, Tokenizer, pre_tokenizers
 
 from newtongue.adapters.hf.stretches import Ints, Runs
-from newtongue.adapters.hf.tokenizers import BYTE_OF, SPACE_MARK
+from newtongue.adapters.hf.tokenizers import SPACE_MARK
 
 DIGITS = "Digits"
 """Stands for the pre-tokenizer of that name among the parts of patterns."""
@@ -110,12 +109,6 @@ class PatternCutter:
         ends = starts[owner] + cuts[first[shape[owner]] + within]
         return Words(Runs(stretches.data, np.append(begins, len(stretches.data))[ends]), owner)
 
-    def spell(self, words: Runs) -> list[str]:
-        """Write words in the byte alphabet."""
-        letters = _ALPHABET[np.frombuffer(words.data, np.uint8)].tobytes().decode("utf-16-le")
-        offsets = words.offsets.tolist()
-        return [letters[start:end] for start, end in pairwise(offsets)]
-
     def _cut_each(self, shapes: Runs, shape: Ints, stretches: Runs) -> tuple[Ints, Ints]:
         """Return, shape by shape, where its pieces end, and where each shape's ends begin."""
         example = np.zeros(len(shapes), np.int64)
@@ -151,10 +144,6 @@ class MarkCutter:
         runs = Runs.of(marked)
         return _cut_at_marks(runs) if self.split else Words(runs, np.arange(len(runs)))
 
-    def spell(self, words: Runs) -> list[str]:
-        """Write words as they are."""
-        return words.strings()
-
 
 Cutter = PatternCutter | MarkCutter
 
@@ -184,7 +173,3 @@ def fitting(pattern: str, characters: Ints) -> NDArray[np.bool_]:
     found = pre_tokenizers.Split(Regex(pattern), "removed", invert=True).pre_tokenize_str(text)
     fits[[start for _piece, (start, _end) in found]] = True
     return fits
-
-
-_ALPHABET = np.array([ord(letter) for _byte, letter in sorted((byte, c) for c, byte in BYTE_OF.items())], "<u2")
-"""Letter of the byte alphabet for each byte."""

@@ -13,16 +13,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from operator import attrgetter
 
 import numpy as np
 
 from newtongue.adapters.hf.cutters import CODE_POINTS, Cutter, MarkCutter
 from newtongue.adapters.hf.cutting import cutter_of
+from newtongue.adapters.hf.fragments import tokenized
 from newtongue.adapters.hf.stretches import Counted, Ints, Runs, count_stretches
 from newtongue.adapters.hf.tokenizers import SPACE_MARK, FastTokenizer, batches
 
-WORDS_AT_ONCE = 128
 Pieces = tuple[int, ...]
 
 
@@ -124,19 +123,8 @@ def _segmented(tokenizer: FastTokenizer, cutter: Cutter, counted: Counted) -> Co
     words = cutter.words(counted.runs.chosen(plain), counted.opening[plain])
     runs, which = words.runs.distinct()
     weights = np.bincount(which, counted.counts[plain][words.stretches], len(runs)).astype(np.int64)
-    made = _opened(CountedWords(*_tokenized(tokenizer, cutter.spell(runs)), weights), _openers(tokenizer))
+    made = _opened(CountedWords(*tokenized(tokenizer, runs), weights), _openers(tokenizer))
     return _joined(made, CountedWords.of(_encoded_apart(tokenizer, cutter, counted, odd)))
-
-
-def _tokenized(tokenizer: FastTokenizer, words: list[str]) -> tuple[Ints, Ints]:
-    """Return the ids of all words, and where each word ends."""
-    tokenize, number = tokenizer.backend.model.tokenize, attrgetter("id")
-    ids, lengths = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
-    for block in batches(words, WORDS_AT_ONCE):
-        tokens = list(map(tokenize, block))
-        lengths.append(np.fromiter(map(len, tokens), np.int64, len(tokens)))
-        ids.append(np.fromiter(map(number, chain.from_iterable(tokens)), np.int64, int(lengths[-1].sum())))
-    return np.concatenate(ids), np.cumsum(np.concatenate(lengths))
 
 
 def _with_added(tokenizer: FastTokenizer, runs: Runs) -> list[int]:

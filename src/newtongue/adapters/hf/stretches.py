@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -68,7 +69,7 @@ class Runs:
 
     def distinct(self) -> tuple[Runs, Ints]:
         """Return the different ones in order of first appearance, and which of them each is."""
-        coded = _binary(self.data, self.offsets).dictionary_encode()
+        coded = pc.dictionary_encode(_binary(self.data, self.offsets))
         return _runs(coded.dictionary), coded.indices.to_numpy(zero_copy_only=False).astype(np.int64)
 
 
@@ -119,7 +120,7 @@ def _blocks(texts: Iterable[str]) -> Iterator[list[str]]:
 def _count_block(texts: list[str]) -> tuple[pa.Array, Ints]:
     data = b"".join([_OPENS, _OPENS.join([text.encode() for text in texts])])
     starts = _cuts(np.frombuffer(data, np.uint8))
-    counted = _binary(data, np.append(starts, len(data))).value_counts()
+    counted = pc.value_counts(_binary(data, np.append(starts, len(data))))
     return counted.field(0), counted.field(1).to_numpy()
 
 
@@ -138,7 +139,7 @@ def _cuts(raw: NDArray[np.uint8]) -> Ints:
 def _merged(found: list[tuple[pa.Array, Ints]]) -> tuple[pa.Array, Ints]:
     if len(found) == 1:
         return found[0]
-    coded = pa.concat_arrays([values for values, _counts in found]).dictionary_encode()
+    coded = pc.dictionary_encode(pa.concat_arrays([values for values, _counts in found]))
     weights = np.concatenate([counts for _values, counts in found])
     places = coded.indices.to_numpy(zero_copy_only=False)
     return coded.dictionary, np.bincount(places, weights, len(coded.dictionary)).astype(np.int64)
