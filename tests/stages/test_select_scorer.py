@@ -210,3 +210,29 @@ def test_rows_that_exercise_the_new_tokens(tmp_path: Path) -> None:
     chosen = json.loads((tmp_path / "payload" / "selection.json").read_text())["coverage"]["new_tokens"]
     run(tmp_path, source, keep=8)
     assert 0 < chosen["after"] <= chosen["before"]
+
+
+def test_a_scorer_of_another_template_is_refused(plain: Path, tmp_path: Path) -> None:
+    facts = json.loads((plain / "payload" / "scorer.json").read_text())
+    (tmp_path / "payload").mkdir()
+    (tmp_path / "payload" / "scorer.json").write_text(json.dumps({**facts, "template": "{answer}"}))
+    with pytest.raises(DataError, match="was trained with another template or format") as refused:
+        scores(tmp_path, [])
+    assert "train the scorer again" in str(refused.value)
+
+
+def test_answers_translated_there_and_back_are_the_worse_of_their_pairs(tmp_path: Path) -> None:
+    lines = []
+    for row in many(30):
+        prompt, answer = (turn["content"] for turn in row.messages)
+        facts = {"id": row.id, "language": row.language, "group": row.group, "split": row.split}
+        trip = " ".join(sorted(answer.split())[2:])
+        lines.append({**facts, "prompt": prompt, "completion": answer, "round_trip": trip})
+    file = tmp_path / "rows.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines))
+    given = {"corruptions": ["back_translated"], "leave_out_language": False}
+    config = SelectConfig.model_validate({"candidates": "./rows", "train": given})
+    done = select(config, context(tmp_path, {"./rows": Artefact("Conversations", file, name="./rows")}))
+    assert done.counts["pairs"] == done.counts["documents"] == 81
+    facts = json.loads((tmp_path / "payload" / "scorer.json").read_text())
+    assert all(found["kinds"]["back_translated"] >= 0.8 for found in facts["accuracy"]["languages"].values())

@@ -16,6 +16,7 @@ from stages.synth_kit import context
 from stages.test_select import EMBEDDED, TAGS, Artefact, counts, explained, kept, many, run, sealed
 from stages.test_select_scorer import train
 
+from newtongue.adapters.hf.pico import make_pico
 from newtongue.core.budget import Counts, Machine
 from newtongue.core.errors import RecipeError
 from newtongue.core.rows import Conversation
@@ -24,6 +25,7 @@ from newtongue.methods.submodular import facility_value
 from newtongue.stages.select.config import Embeddings, SelectConfig
 from newtongue.stages.select.estimate import estimate
 from newtongue.stages.select.pool import read_pool
+from newtongue.stages.select.stage import select
 from newtongue.stages.select.vectors import embed
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -173,3 +175,27 @@ def test_where_shards_run_changes_no_byte(
     plain = elsewhere(tmp_path / "plain", scored_pool, "plain", 1, **settings)
     assert elsewhere(tmp_path / runner, scored_pool, runner, processes, **settings) == plain
     assert json.loads(plain["selection.json"])["shards"] == 4
+
+
+def test_new_tokens_are_covered_from_shards(tmp_path: Path) -> None:
+    model = make_pico(tmp_path / "pico")
+    (model / "expansion.json").write_text('{"first_new_id": 256, "new_tokens": 400}')
+    inputs = {"$synth": sealed(tmp_path, many()), "./m": Artefact("Model", model)}
+    covered = []
+    for shard_rows in (1000, 30):
+        settings = {"method": "new_token_coverage", "vocabulary": "./m", "keep": 9, "shard_rows": shard_rows}
+        select(SelectConfig.model_validate({"candidates": "$synth", **settings}), context(tmp_path, inputs))
+        facts = json.loads((tmp_path / "payload" / "selection.json").read_text())
+        assert facts["kept"] == 9
+        covered.append(facts["coverage"]["new_tokens"]["after"])
+    assert covered[1] >= 0.8 * covered[0]
+
+
+def test_two_shards_at_a_time_take_twice_the_memory() -> None:
+    def memory(processes: int, rows: int) -> float:
+        settings = {"method": "mdaq_mmr", "keep": 10_000, "engine": {"processes": processes}}
+        config = SelectConfig.model_validate({"candidates": "$synth", **settings})
+        return estimate(config, {"$synth": Counts(documents=rows, utf8_bytes=rows)}, Machine()).memory_gb
+
+    assert memory(2, 10_000_000) - memory(1, 10_000_000) == pytest.approx(6 * 1_000_000 * 384 / 1e9)
+    assert memory(2, 1_000_000) == memory(1, 1_000_000)
