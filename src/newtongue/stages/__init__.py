@@ -62,7 +62,7 @@ CATALOGUE: dict[str, Entry] = {
     entry.key: entry
     for entry in (
         Entry("corpus", "curate", "CorpusConfig"),
-        Entry("tokenizer", "expand_vocabulary", "TokenizerConfig", version=4),
+        Entry("tokenizer", "expand_vocabulary", "TokenizerConfig", version=5),
         Entry("pretrain", "pretrain", "PretrainConfig"),
         Entry("translate", "translate", "TranslateConfig"),
         Entry("transform", "transform", "TransformConfig"),
