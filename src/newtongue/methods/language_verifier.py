@@ -108,13 +108,21 @@ class Learnt:
     rejected: Mapping[str, float]
 
 
-def learn_verifier(own: Sequence[Piece], others: Mapping[str, Sequence[Piece]], codes: Sequence[str] = ()) -> Learnt:
+def learn_verifier(
+    own: Sequence[Piece],
+    others: Mapping[str, Sequence[Piece]],
+    codes: Sequence[str] = (),
+    *,
+    sisters_given: bool = False,
+) -> Learnt:
     """Learn to tell a language from others.
 
     Args:
         own: Pieces of its text.
         others: Name -> pieces of another language or of made-up text; each name counts alike.
         codes: Codes the bundled identifier gives to text of the language.
+        sisters_given: Whether real text of near languages is among the others: then those that come near count more.
+            Made-up text alone, always the nearest, would draw the rule away from what tells real languages apart.
 
     Raises:
         ValueError: There are fewer than `MIN_PIECES` of its own, or no others.
@@ -131,7 +139,7 @@ def learn_verifier(own: Sequence[Piece], others: Mapping[str, Sequence[Piece]], 
     counts = count_ngrams(texts)
     is_own = np.arange(len(texts)) < len(own)
     counted = dict.fromkeys(rivals, 1 / len(rivals))
-    for _ in range(ROUNDS):
+    for _ in range(ROUNDS if sisters_given else 1):
         tables, shift, left_out = _fitted(counts, is_own, names, counted, blocks)
         counted = _nearness(left_out[is_own], left_out[~is_own], names)
     taken, refused = _limits(left_out[is_own], left_out[~is_own], names)

@@ -57,7 +57,8 @@ def learn(tag: str, text: Path, against: Sequence[Path] = ()) -> Learnt:
         )
     given = {file.name.split(".")[0]: cut_pieces(read_texts(file)) for file in _files(against, text)}
     codes = {code for _, piece in own for code, sure in identify(piece)[:1] if sure >= KNOWN}
-    return learn_verifier(own, given | _shipped(tag) | invented_neighbours(own), sorted(codes))
+    others = given | _shipped(tag) | invented_neighbours(own)
+    return learn_verifier(own, others, sorted(codes), sisters_given=bool(given))
 
 
 def write(folder: Path, card: LanguageCard, learnt: Learnt) -> LanguageCard:
