@@ -40,7 +40,7 @@ def in_this_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def run_here(job: Any, step: Any, plan: Any, show: Any, lock: Any) -> tuple[Outcome, dict[str, float]]:
         ran.append(job.key)
-        home = SimpleNamespace(progress=lambda *a, **k: None, tell=lambda *a, **k: None)
+        home = SimpleNamespace(speaks=False, progress=lambda *a, **k: None, tell=lambda *a, **k: None)
         return run_job(job.write(), home), {"seconds": 0.0, "usd": 0.0}
 
     monkeypatch.setattr(watch, "run_child", run_here)
