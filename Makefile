@@ -19,7 +19,7 @@ demo: $(VENV)/installed-train          ## Teach the shipped English model Urdu; 
 test: $(VENV)/installed-dev            ## The whole test suite.
 	$(QUIET) OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
-test-engine: $(ENGINE)/installed       ## The tests that need Daft and Ray, in an environment of their own.
+test-engine: $(ENGINE)/installed       ## The tests that need Ray, in an environment of their own.
 	$(QUIET) OMP_NUM_THREADS=1 $(ENGINE)/bin/python -m pytest -rs tests/adapters/engine tests/stages/test_select_shards.py
 
 nightly: $(VENV)/installed-dev         ## What takes minutes: a hundred and eight kills of runs in random trouble, 50 MB of text.
@@ -57,9 +57,8 @@ $(VENV)/installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) --editable '.[dev]'
 	@touch $(VENV)/installed-train $@
 
-$(ENGINE)/installed: pyproject.toml constraints.txt constraints-engine.txt
+$(ENGINE)/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(ENGINE)
-	grep -vE '^(pyarrow|tqdm)==' constraints.txt | cat - constraints-engine.txt > $(ENGINE)/constraints.txt
-	$(ENGINE)/bin/python -m pip --disable-pip-version-check install --quiet --constraint $(ENGINE)/constraints.txt \
-	  --editable '.[dev,corpus,scale]'
+	$(ENGINE)/bin/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt \
+	  --editable '.[dev,scale]'
 	@touch $@
