@@ -112,6 +112,19 @@ def test_reported_dollars_equal_the_meter_with_every_fault_that_is_told(tmp_path
         assert Ledger(tmp_path / "ledger.db").spent() == bed.meter.billed == bed.meter.told > 0
 
 
+def test_rows_that_always_fail_and_are_left_to_the_end_do_not_make_the_endpoint_dead(tmp_path: Path) -> None:
+    """Nine rows fail six times each while nobody is left to be answered: more failures in a row than end a run."""
+    Ledger(tmp_path / "ledger.db", 10**7).close()
+    with serving(Scenario()) as bed:
+        teacher = Teacher.model_validate({"url": bed.url, "model": "m", "max_tokens": 60, **PRICES})
+        keys = [request_key(Voice("", teacher).body(question(number))) for number in range(40)]
+        bed.control(asdict(Scenario(chosen=dict.fromkeys(keys[:9], "500 for ever"), price=(1.0, 2.0))))
+        sending = Sending(concurrency=16, timeout_seconds=5.0, backoff_seconds=0.1)
+        with open_teachers({"": teacher}, tmp_path, "synth", sending=sending) as teachers:
+            replies = list(teachers.ask(question(number) for number in range(40)))
+    assert Counter(reply.state for reply in replies) == {"failed": 9, "answered": 31}
+
+
 def test_each_fault_is_tried_again_or_costs_its_row_and_is_written_down(tmp_path: Path) -> None:
     """A12: one request for every fault there is, side by side; the run ends, and every row has its verdict."""
     Ledger(tmp_path / "ledger.db", 10**7).close()

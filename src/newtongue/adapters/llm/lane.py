@@ -57,6 +57,7 @@ class Lane:
         self._busy, self._held_until = 0, 0.0
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._asked: dict[str, asyncio.Future[Reading]] = {}
+        self._failed_at: dict[str, int] = {}
         self._answers = self._strikes = self._failures = 0
         self._stopped = asyncio.Event()
         self._answered_before = purse.reader.has_answered(endpoint.name)
@@ -85,6 +86,7 @@ class Lane:
             reading = await self._try(key, body)
         finally:
             del self._asked[key]
+            self._failed_at.pop(key, None)
             asked.set_result(reading)
         return reading
 
@@ -215,12 +217,19 @@ class Lane:
             self._answers += reading.verdict == "answer"
             self._strikes = self._failures = 0
             return
-        self._failures += not limited and not self._failed_before(key)
+        self._failures += not limited and not self._others_answered(key) and not self._failed_before(key)
         self._strikes += reading.verdict == "stop"
         if reading.verdict == "stop" and (not self._answers or self._strikes >= STRIKES):
             self.stop(self._unusable(reading))
         elif self._failures >= max(DEAD_AFTER * self.endpoint.max_attempts, 2 * self.endpoint.concurrency):
             self.stop(self._dead(reading))
+
+    def _others_answered(self, key: str) -> bool:
+        """Return whether others have been answered since this request first failed: the fault is its own then.
+
+        Requests that fail for ever are what is left when all the others have been answered.
+        """
+        return self._failed_at.setdefault(key, self._answers) < self._answers
 
     def _failed_before(self, key: str) -> bool:
         """Return whether all attempts at a request failed in an earlier run: it says nothing of the others then."""
