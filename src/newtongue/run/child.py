@@ -60,6 +60,7 @@ def run_job(file: Path, home: Home) -> Outcome:
     config = entry.load_config().model_validate(job.settings)
 
     def journal(event: str, **facts: Any) -> None:
+        """Append one dated line; of several processes only the first writes."""
         if not home.speaks:
             return
         line = {"at": datetime.now(UTC).isoformat(timespec="seconds"), "event": event, **facts}

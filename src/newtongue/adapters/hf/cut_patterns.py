@@ -132,6 +132,7 @@ class _Reader:
         self.at = 0
 
     def read(self) -> CutPattern:
+        """Return the whole pattern's positions; `_Unread` where a part of it is not understood."""
         whole, self.made.singles = self._branches(fold=False)
         if self.at < len(self.pieces):
             raise _Unread("a bracket closes that was not opened")

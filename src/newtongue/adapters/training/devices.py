@@ -66,27 +66,30 @@ class Devices:
             values: Rows in order of length.
             filler: What rows that make the division even hold; None repeats the first row.
         """
-        missing = -len(values) % self.count
-        if missing:
-            extra = np.repeat(values[:1], missing, axis=0)
-            values = np.concatenate([extra if filler is None else np.full_like(extra, filler), values])
-        return values[self.rank :: self.count]
+        return self._even(values, filler)[self.rank :: self.count]
 
     def longest(self, lengths: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the longest of each row's counterparts in all processes, so that all cut their rows alike."""
-        return self.share_all(lengths).max(axis=1)
+        return self._even(lengths).reshape(-1, self.count).max(axis=1)
 
-    def share_all(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the rows of all processes, `rows of one x processes`."""
+    def _even(self, values: NDArray[np.int64], filler: int | None = None) -> NDArray[np.int64]:
         missing = -len(values) % self.count
-        return np.concatenate([np.repeat(values[:1], missing, axis=0), values]).reshape(-1, self.count)
+        extra = np.repeat(values[:1], missing, axis=0)
+        return np.concatenate([extra if filler is None else np.full_like(extra, filler), values]) if missing else values
 
     def shard(self, model: nn.Module) -> None:
-        """Share out the weights: each block of the decoder by itself, the rest with the root."""
+        """Share out the weights: each block of the decoder by itself, the rest with the root.
+
+        Raises:
+            DataError: The blocks are not where Llama-like decoders have them.
+        """
         if self.count == 1:
             return
+        blocks = getattr(getattr(plain_model(model.model), "model", None), "layers", None)
+        if blocks is None:
+            raise DataError("the blocks of this architecture are not known", place="devices", fix="set devices: 1")
         mesh = init_device_mesh(self.device.type, (self.count,))
-        for block in plain_model(model.model).model.layers:
+        for block in blocks:
             fully_shard(block, mesh=mesh)
         fully_shard(model, mesh=mesh)
         for part in model.modules():

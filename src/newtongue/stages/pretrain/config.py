@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from newtongue.core.config import CorpusRef, ModelRef, Settings, StageConfig, operational
-from newtongue.core.training import Lora
+from newtongue.core.training import Lora, check_rows_can_be_held
 
 
 class Architecture(Settings):
@@ -119,8 +119,7 @@ class PretrainConfig(StageConfig):
 
     @model_validator(mode="after")
     def _rows_can_be_held(self) -> Self:
-        if self.devices > 1 and self.embedding_rows == "new" and self.lora is None:
-            raise ValueError("embedding_rows: new needs devices: 1, or `lora`, which holds old rows on several devices")
+        check_rows_can_be_held(self.devices, self.embedding_rows, self.lora)
         return self
 
     @model_validator(mode="after")
