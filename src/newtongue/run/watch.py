@@ -180,9 +180,6 @@ def _environment() -> dict[str, str]:
     OpenMP threads spin while they wait for each other. With other work on the machine that costs nearly everything, so
     they spin a thirtieth as long as by default unless the user says otherwise: two threads on two cores beside three
     busy processes train 1,800 tokens a second instead of 780, and as fast as ever (8,300) on a quiet machine.
-
-    MKL shares a product out among threads by which is free, and the last bits follow; `MKL_CBWR=AUTO` has it share
-    the same way every time. Without it one of fifteen evaluations on a busy machine differed in its seventh digit.
     """
     fixed = {
         "HF_HUB_OFFLINE": "1",
@@ -192,7 +189,7 @@ def _environment() -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "TOKENIZERS_PARALLELISM": "false",
     }
-    return {"GOMP_SPINCOUNT": "10000", "MKL_CBWR": "AUTO", **os.environ, **fixed}
+    return {"GOMP_SPINCOUNT": "10000", **os.environ, **fixed}
 
 
 def _listen(process: subprocess.Popen[bytes], meter: Meter, show: Reporter) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from newtongue.adapters.hf.vector_math import settle_vector_math
 from newtongue.core.errors import DataError
 
 Floats = NDArray[np.float32]
@@ -88,6 +89,7 @@ def _batches(forms: NDArray[np.int64]) -> list[NDArray[np.int64]]:
 def _load(folder: Path) -> Hypernetwork:
     from safetensors.torch import load_file
 
+    settle_vector_math()
     try:
         settings = json.loads((folder / "config.json").read_text("utf-8"))
         stored = load_file(folder / "model.safetensors")

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from newtongue.adapters.hf.quiet import silence
+from newtongue.adapters.hf.vector_math import settle_vector_math
 from newtongue.core.errors import DataError
 
 
@@ -58,6 +59,7 @@ def _load(folder: Path) -> tuple[Any, set[str], set[str]]:
     from transformers import AutoModelForCausalLM
 
     silence()
+    settle_vector_math()
     try:
         model, report = AutoModelForCausalLM.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False, use_safetensors=True, output_loading_info=True

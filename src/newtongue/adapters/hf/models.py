@@ -13,6 +13,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, P
 
 from newtongue.adapters.hf.cache import growing_cache
 from newtongue.adapters.hf.quiet import silence
+from newtongue.adapters.hf.vector_math import settle_vector_math
 from newtongue.core.errors import DataError
 
 CPU = torch.device("cpu")
@@ -59,6 +60,7 @@ def load_model(path: Path, dtype: str = "auto", device: str | torch.device = "cp
         DataError: There are no safetensors weights, or they do not fit the config.
     """
     silence()
+    settle_vector_math()
     if not any(path.glob("*.safetensors")):
         old = sorted(file.name for file in path.glob("*.bin"))
         raise DataError(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from newtongue.adapters.hf.models import load_model, load_tokenizer, pick_device
 from newtongue.adapters.hf.quiet import silence
 from newtongue.adapters.hf.scoring import Request, encode, token_bits
+from newtongue.adapters.hf.vector_math import settle_vector_math
 from newtongue.core.errors import DataError
 
 BATCH_TOKENS = 8192
@@ -157,6 +158,7 @@ def _load(path: Path, device: torch.device) -> Any:
     from transformers import AutoModel
 
     silence()
+    settle_vector_math()
     if not any(path.glob("*.safetensors")):
         raise DataError(
             "no safetensors weights",
