@@ -22,8 +22,8 @@ FUNCTIONS = (
 def settle_vector_math() -> None:
     """Call every function once on a single number, which one thread does alone; later calls find their kernels.
 
-    Source: pytorch/pytorch#188792. Here one evaluation in about forty differed by it: the cosines of one half of the
-    positions in the first forward pass of a process, and so its bits in the sixth digit.
+    Source: pytorch/pytorch#188792. Found here as two evaluations of the same weights whose first forward pass differed
+    in the sixth digit: the cosines of one half of the positions (`experiments/first_call.py`).
     """
     for dtype in (torch.float32, torch.float64):
         number = torch.full((1,), 0.5, dtype=dtype)
