@@ -6,8 +6,10 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from pydantic import ValidationError
@@ -15,10 +17,12 @@ from torch.nn import functional
 
 from newtongue.adapters.hf.models import load_model, load_tokenizer
 from newtongue.adapters.hf.pico import make_pico
+from newtongue.adapters.training.counted import Counted
 from newtongue.adapters.training.loss import LanguageModelLoss
 from newtongue.adapters.training.teacher import Teacher
 from newtongue.core.budget import Counts, Machine
 from newtongue.core.errors import DataError
+from newtongue.stages.pretrain import teaching
 from newtongue.stages.pretrain.config import PretrainConfig
 from newtongue.stages.pretrain.estimate import estimate
 from newtongue.stages.pretrain.stage import pretrain
@@ -37,31 +41,56 @@ def batch() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     return tokens, labels, torch.tensor([0, 1, 0])
 
 
-def by_the_formula(model: Any, teacher: Any) -> torch.Tensor:
-    """Return (1 - w) CE(label) + w CE(teacher) over the sequences of source 1, CE(label) over the others."""
+def counted_by_hand(inputs: np.ndarray, labels: np.ndarray) -> Any:
+    """Predict, at each place, the id after the input with 0.5, the input itself with 0.2, the rest alike for all."""
+    count = len(inputs)
+    ids = np.stack([(inputs + 1) % 300, inputs], axis=1).astype(np.int32).reshape(-1)
+    shares = np.tile(np.array([0.5, 0.2], np.float32), count)
+    return SimpleNamespace(
+        starts=np.arange(count + 1) * 2, tokens=ids, shares=shares, rest=np.full(count, 0.3, np.float32)
+    )
+
+
+def by_the_formula(model: Any, teacher: Any, share: float | None) -> torch.Tensor:
+    """Return (1 - w) CE(label) + w CE(taught) over the sequences of source 1, CE(label) over the others."""
     tokens, labels, sources = batch()
     log_p = functional.log_softmax(model(input_ids=tokens).logits.float(), dim=-1)
-    with torch.no_grad():
-        q = functional.softmax(teacher(input_ids=tokens).logits.float() / TEMPERATURE, dim=-1)
+    q = torch.zeros_like(log_p)
+    if teacher is not None:
+        with torch.no_grad():
+            said = functional.softmax(teacher(input_ids=tokens).logits.float() / TEMPERATURE, dim=-1)
+        q[..., : said.shape[-1]] = said
+    if share is not None:
+        ids = torch.arange(300)
+        counts = torch.zeros_like(log_p)
+        counts[..., :300] = 0.3 / 300
+        counts[..., :300] += 0.5 * (ids == (tokens[..., None] + 1) % 300) + 0.2 * (ids == tokens[..., None])
+        q = counts if teacher is None else (1 - share) * q + share * counts
     hard = -log_p.gather(2, labels.clamp(min=0)[..., None])[..., 0]
-    soft = -(q * log_p[..., : q.shape[-1]]).sum(-1)
+    soft = -(q * log_p).sum(-1)
     weight = (sources == 1).float()[:, None] * WEIGHT
     return (((1 - weight) * hard + weight * soft) * (labels != -100)).sum()
 
 
+@pytest.mark.parametrize("taught_by", ["model", "counts", "both"])
 @pytest.mark.parametrize("architecture", ["llama", "gemma2"])
-def test_loss_and_gradient_are_the_formula_s(architecture: str, tmp_path: Path) -> None:
+def test_loss_and_gradient_are_the_formula_s(architecture: str, taught_by: str, tmp_path: Path) -> None:
     """Gemma-2 caps its logits, so it goes the way of whole logits; a pupil with more rows than its teacher works."""
     model = load_model(make_pico(tmp_path / "pupil", architecture, tied=True, padding_rows=8), "float32")
-    other = load_model(make_pico(tmp_path / "teacher", architecture, tied=True), "float32").eval()
-    with torch.no_grad():
-        for weight in other.parameters():
-            weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)) * 0.05)
-    expected = by_the_formula(model, other)
+    other, counted = None, None
+    if taught_by != "counts":
+        other = load_model(make_pico(tmp_path / "teacher", architecture, tied=True), "float32").eval()
+        with torch.no_grad():
+            for weight in other.parameters():
+                weight.add_(torch.randn(weight.shape, generator=torch.Generator().manual_seed(3)) * 0.05)
+    if taught_by != "model":
+        counted = Counted(counted_by_hand, np.full(300, 1 / 300, np.float32), 0.3)
+    expected = by_the_formula(model, other, counted and counted.share)
     expected.backward()
     wanted = {name: weight.grad.clone() for name, weight in model.named_parameters()}
     model.zero_grad()
-    wrapped = LanguageModelLoss(model, logits_at_once=7000, teacher=Teacher(other, WEIGHT, TEMPERATURE, {1}))
+    teacher = Teacher(other, WEIGHT, TEMPERATURE, {1}, counted)
+    wrapped = LanguageModelLoss(model, logits_at_once=7000, teacher=teacher)
     tokens, labels, sources = batch()
     loss, nll = wrapped(tokens, labels, torch.tensor(1.0), sources)
     loss.backward()
@@ -70,7 +99,7 @@ def test_loss_and_gradient_are_the_formula_s(architecture: str, tmp_path: Path) 
     assert torch.allclose(nll, text, atol=1e-4), "the log tells of the text, not of the teacher"
     for name, weight in model.named_parameters():
         assert torch.allclose(weight.grad, wanted[name], atol=1e-3, rtol=1e-3), name
-    assert all(weight.grad is None for weight in other.parameters())
+    assert other is None or all(weight.grad is None for weight in other.parameters())
 
 
 def test_a_pupil_that_is_its_teacher_has_nothing_to_learn(tmp_path: Path) -> None:
@@ -113,21 +142,22 @@ def test_the_base_as_teacher_on_the_replay_keeps_the_predictions_nearer(
     hindi, english = two_languages
     common = {"model": "./base", "corpus": "./hindi", "replay": {"corpus": "./english", "share": 0.5}, "tokens": 8192}
     moved = {}
-    for name, teaching in {"without": None, "with": {"model": "./base", "weight": 1.0}}.items():
+    for name, taught in {"without": None, "with": {"model": "./base", "weight": 1.0}}.items():
         context = make_context(name, base=pico_model(), hindi=hindi, english=english)
-        outcome = pretrain(PretrainConfig(**common, **SHORT, distillation=teaching), context)
+        outcome = pretrain(PretrainConfig(**common, **SHORT, distillation=taught), context)
         moved[name] = far(pico_model(), context.payload, ["The farmer carried water.", "She thanked nobody."])
-        assert any("predictions of a teacher" in line for line in outcome.card) is (teaching is not None)
+        assert any("predictions of a teacher" in line for line in outcome.card) is (taught is not None)
     assert moved["with"] < 0.5 * moved["without"]
 
 
+@pytest.mark.parametrize("counts", [None, {"order": 4, "share": 0.3}])
 def test_checkpoints_and_micro_batches_change_nothing(
-    pico_model: Callable[..., Path], two_languages: tuple[Path, Path], make_context: Any
+    pico_model: Callable[..., Path], two_languages: tuple[Path, Path], make_context: Any, counts: Any
 ) -> None:
     hindi, english = two_languages
     settings = PretrainConfig(
         model="./base", corpus="./hindi", replay={"corpus": "./english", "share": 0.5}, tokens=2048,
-        distillation={"model": "./base", "temperature": 1.2}, dropout=0.1, dtype="float32", **SHORT,
+        distillation={"model": "./base", "temperature": 1.2, "counts": counts}, dropout=0.1, dtype="float32", **SHORT,
     )  # fmt: skip
     made = {}
     for name, change in {"plain": {}, "saved": {"save_every_seconds": 1e-6}, "other": {"micro_batch": 3}}.items():
@@ -153,8 +183,23 @@ def test_a_teacher_that_cannot_read_the_text_is_refused(
         pretrain(settings, make_context("fewer", base=pico_model(), teacher=smaller, corpus=corpus_file))
     with pytest.raises(DataError, match="to the teacher and not to the model that learns"):
         pretrain(settings, make_context("more", base=smaller, teacher=pico_model(), corpus=corpus_file))
+    with pytest.raises(ValidationError, match="needs a `model`, `counts`, or both"):
+        PretrainConfig(model="./base", corpus="./corpus", tokens=512, distillation={"on": "all"})
     with pytest.raises(ValidationError, match="needs `replay`"):
         PretrainConfig(model="./base", corpus="./corpus", tokens=512, distillation={"model": "./teacher"})
+
+
+def test_counts_alone_are_learnt_and_text_that_is_too_long_is_refused(
+    pico_model: Callable[..., Path], corpus_file: Path, make_context: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = PretrainConfig(
+        model="./base", corpus="./corpus", tokens=4096, distillation={"counts": {"order": 3}, "on": "all"}, **SHORT
+    )
+    outcome = pretrain(settings, make_context("learnt", base=pico_model(), corpus=corpus_file))
+    assert any("50% of the target were predictions of counts of up to 3 tokens" in line for line in outcome.card)
+    monkeypatch.setattr(teaching, "COUNTED_TOKENS", 100)
+    with pytest.raises(DataError, match="too many to count in memory"):
+        pretrain(settings, make_context("refused", base=pico_model(), corpus=corpus_file))
 
 
 def test_the_estimate_counts_the_teacher() -> None:

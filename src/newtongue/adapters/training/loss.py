@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from newtongue.adapters.training.architectures import output_embedding, plain_head, plain_model
+from newtongue.adapters.training.counted import CountedBatch
 from newtongue.adapters.training.teacher import Teacher
 
 GRAIN = 64
@@ -60,9 +61,10 @@ class LanguageModelLoss(nn.Module):
         places = _scored(targets)
         lesson = None
         if taught is not None:
-            shown = self._teacher.states(input_ids, taught).flatten(0, 1).index_select(0, places)
+            shown = self._teacher.states(input_ids, taught)
+            shown = None if shown is None else shown.flatten(0, 1).index_select(0, places)
             weights = (taught[:, None] & (labels != IGNORED)).reshape(-1)[places] * self._teacher.weight
-            lesson = _Lesson(self._teacher, shown, weights)
+            lesson = _Lesson(self._teacher, shown, self._teacher.counts_of(input_ids, labels, taught), places, weights)
         loss, nll = _LinearCrossEntropy.apply(
             states.index_select(0, places),
             output_embedding(self.model),
@@ -80,7 +82,11 @@ class LanguageModelLoss(nn.Module):
         nll = nll.view_as(labels)
         total = nll
         if taught is not None:
-            target = self._teacher.target(self._teacher.logits(input_ids, taught))
+            said = self._teacher.logits(input_ids, taught)
+            counted = self._teacher.counts_of(input_ids, labels, taught)
+            places = torch.arange(labels.numel(), device=labels.device)
+            target = self._teacher.target(None if said is None else said.flatten(0, 1), counted, places)
+            target = target.unflatten(0, labels.shape)
             normaliser = torch.logsumexp(logits, dim=-1)
             soft = normaliser - (target * logits[..., : target.shape[-1]]).sum(dim=-1)
             weights = (taught[:, None] & (labels != IGNORED)) * self._teacher.weight
@@ -90,16 +96,27 @@ class LanguageModelLoss(nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class _Lesson:
-    """What a teacher knows of N tokens: its last hidden states (N, D) and the weight of each (N,), 0 where silent."""
+    """What a teacher knows of N tokens of a batch.
+
+    Attributes:
+        teacher: The teacher.
+        states: Its model's last hidden states (N, D), if a model teaches.
+        counted: What its counts say of the batch, if they teach.
+        places: Where in the batch the tokens stand, (N,).
+        weights: Its weight for each, (N,); 0 where it is silent.
+    """
 
     teacher: Teacher
-    states: Tensor
+    states: Tensor | None
+    counted: CountedBatch | None
+    places: Tensor
     weights: Tensor
 
     def target(self, rows: slice, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         """Return the teacher's distributions (n, V) and their weights (n, 1) of some of the tokens."""
-        logits = torch.mm(self.states[rows].to(dtype), self.teacher.head(dtype).t())
-        return self.teacher.target(logits), self.weights[rows, None]
+        head = None if self.states is None else self.teacher.head(dtype).t()
+        logits = None if self.states is None else torch.mm(self.states[rows].to(dtype), head)
+        return self.teacher.target(logits, self.counted, self.places[rows]), self.weights[rows, None]
 
 
 def _scored(labels: Tensor) -> Tensor:

@@ -48,17 +48,34 @@ class Replay(Settings):
         return self
 
 
-class Distillation(Settings):
-    """A model whose whole predictions are learnt beside the next token of the text."""
+class Counting(Settings):
+    """Counts of n-grams of the training text; what they predict smooths what is learnt from little text."""
 
-    model: ModelRef
+    order: int = Field(6, ge=2, le=8)
+    """Tokens of the longest n-grams, the predicted one included."""
+    share: float = Field(0.15, gt=0, le=1)
+    """Share of the counts in what is taught beside a `model`; without one they are all of it."""
+
+
+class Distillation(Settings):
+    """Whole predictions that are learnt beside the next token of the text: a model's, those of counts, or both."""
+
+    model: ModelRef | None = None
     """Teacher: the base itself on the languages to keep, or another model with the same first token ids."""
+    counts: Counting | None = None
+    """Teach what counting n-grams of the text predicts of each place as if it were not there."""
     weight: float = Field(0.5, gt=0, le=1)
-    """Share of the target that is the teacher's distribution; the rest is the next token of the text."""
+    """Share of the target that is the taught distribution; the rest is the next token of the text."""
     temperature: float = Field(1.0, gt=0)
-    """The teacher's logits are divided by this; above 1 corrects a teacher that is too sure of its training text."""
+    """The model's logits are divided by this; above 1 corrects a teacher that is too sure of its training text."""
     on: Literal["replay", "all"] = "replay"
-    """Where it teaches: on the replay, which it can read whatever tokens were added, or on all text."""
+    """Where is taught: on the replay, which a base can read whatever tokens were added, or on all text."""
+
+    @model_validator(mode="after")
+    def _somebody_teaches(self) -> Self:
+        if self.model is None and self.counts is None:
+            raise ValueError("distillation needs a `model`, `counts`, or both")
+        return self
 
 
 class PretrainConfig(StageConfig):

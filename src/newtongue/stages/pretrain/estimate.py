@@ -92,15 +92,16 @@ def sampling_seconds(config: PretrainConfig, counts: Mapping[str, Counts], speed
 
 
 def taught_share(config: PretrainConfig) -> float:
-    """Return the share of the training tokens that a teacher reads too."""
-    if config.distillation is None:
+    """Return the share of the training tokens that a model that teaches reads too."""
+    if config.distillation is None or config.distillation.model is None:
         return 0.0
     return 1.0 if config.distillation.on == "all" or config.replay is None else config.replay.share
 
 
 def teacher_gb(config: PretrainConfig, counts: Mapping[str, Counts]) -> float:
     """Return the memory of the teacher's weights, at two bytes each, in 10^9 bytes."""
-    return 0.0 if config.distillation is None else 2e-9 * counts[config.distillation.model].parameters
+    named = config.distillation and config.distillation.model
+    return 2e-9 * counts[named].parameters if named else 0.0
 
 
 def peak_gb(config: PretrainConfig, shape: Shape, adapters: Adapters | None, micro_batch: int | None = None) -> float:

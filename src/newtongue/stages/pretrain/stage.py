@@ -40,7 +40,7 @@ def pretrain(config: PretrainConfig, context: Context) -> Outcome:
         source = starting_point(config, context)
         tokenizer = load_tokenizer(source)
         rings = tokenised_sources(config, context, tokenizer)
-    teacher = teacher_of(config, context, source, devices.device)
+    teacher = teacher_of(config, context, source, rings, devices.device)
     shares = shares_of(config, rings)
     plan = training_plan(config, rings, shares)
     model = trainable_model(source, config.lora, devices.device)

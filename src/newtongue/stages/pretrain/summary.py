@@ -10,7 +10,7 @@ from typing import Any
 from newtongue.adapters.training.shards import Ring
 from newtongue.adapters.training.trainer import Plan
 from newtongue.core.context import Outcome
-from newtongue.stages.pretrain.config import Architecture, PretrainConfig
+from newtongue.stages.pretrain.config import Architecture, Distillation, PretrainConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +83,18 @@ def card(config: PretrainConfig, trained: Trained) -> list[str]:
         lines.append(f"Adapters of rank {config.lora.rank} were trained and merged; rows trained: {config.lora.rows}.")
     if config.distillation:
         where = "all text" if config.distillation.on == "all" else "the replay"
-        lines.append(f"On {where} {config.distillation.weight:.0%} of the target were predictions of a teacher.")
+        share, taught = config.distillation.weight, _teacher(config.distillation)
+        lines.append(f"On {where} {share:.0%} of the target were predictions of {taught}.")
     if config.replay is None and config.distillation is None and not fresh:
         lines.append("Warning: no replay. What the model knew of other languages will have got worse.")
     elif config.replay is not None and config.replay.corpus is None:
         lines.append(f"The replay was sampled from {config.replay.sampled_from} at temperature 1.")
     return lines
+
+
+def _teacher(how: Distillation) -> str:
+    """Say who taught."""
+    counts = how.counts and f"counts of up to {how.counts.order} tokens"
+    if how.model is None:
+        return str(counts)
+    return f"a teacher, mixed with {how.counts.share:.0%} of {counts}" if how.counts else "a teacher"
