@@ -1,6 +1,6 @@
 """What `eval` will take.
 
-Two operations per weight and token, for the held-out text with its context and for prompts and answers, at half the
+Two operations per weight and token, for the held-out text with its context and for prompts and answers, at the
 machine's training speed, plus a least time per step of generation. Memory is the weights and one batch of logits. An
 endpoint is priced by what is sent to it.
 """
@@ -13,7 +13,7 @@ from newtongue.core.budget import Counts, Estimate, Machine
 from newtongue.core.teacher import Teacher
 from newtongue.stages.eval.config import EvalConfig
 
-START_SECONDS = 6.0
+START_SECONDS = 4.0
 """Loading libraries, tokenizer and model."""
 BYTES_PER_TOKEN = 2.5
 """Assumed before a tokenizer has been seen; the base needs more tokens on a script it does not know."""
@@ -25,9 +25,9 @@ PROMPT_TOKENS = 60
 """Assumed length of a prompt."""
 PROBE_TOKENS = 550
 """Assumed tokens of one item of each task of the in-context probe, with and without its demonstration."""
-FORWARD_FRACTION = 0.5
+FORWARD_FRACTION = 1.0
 """Share of the machine's training speed that scoring reaches."""
-STEP_SECONDS = 0.004
+STEP_SECONDS = 0.024
 """Least time of one generation step, whatever the model's size."""
 
 SENT = (1, 3, 6)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from newtongue.core.budget import Counts, Estimate, Machine
 from newtongue.stages.merge.config import MergeConfig
 
-START_SECONDS = 0.5
+START_SECONDS = 0.25
 MODEL_MB_PER_SECOND = 350.0
 """Reading, adding in fp32 and rounding on one core, 10^6 stored bytes per second and model."""
 WEIGHT_BYTES = 2

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from newtongue.core.budget import Counts, Estimate, Machine
 from newtongue.stages.report.config import ReportConfig
 
-START_SECONDS = 1.5
+START_SECONDS = 0.7
 """Starting a process and reading manifests."""
-SECONDS_PER_COMPARISON = 0.3
+SECONDS_PER_COMPARISON = 0.1
 """Bootstrap of one model's sets, at the default number of draws."""
 
 

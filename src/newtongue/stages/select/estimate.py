@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from newtongue.core.budget import Counts, Estimate, Machine
 from newtongue.stages.select.config import EMBEDDED, SelectConfig
 
-START_SECONDS = 0.7
+START_SECONDS = 0.5
 """Process start and imports."""
 SECONDS_PER_ROW = 4e-5
 """Reading, sorting and writing one short row."""
