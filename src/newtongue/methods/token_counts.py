@@ -9,7 +9,6 @@ Shapes: `S` ids of the counted text, `N` places, `E` counted pairs of history an
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numba import njit
@@ -104,7 +103,7 @@ def count_tokens(ids: NDArray[np.unsignedinteger], order: int, size: int) -> Tok
 
     Args:
         ids: The text, documents one after the other, `S`.
-        order: Tokens of the longest n-gram, the predicted one included, at least 2.
+        order: Tokens of the longest n-gram, the predicted one included, at least 2; no longer than the text counts.
         size: Ids in all, `V`.
 
     Returns:
@@ -114,6 +113,7 @@ def count_tokens(ids: NDArray[np.unsignedinteger], order: int, size: int) -> Tok
         n-grams a count is the number of different ids that stand before.
     """
     text = np.asarray(ids, np.int64)
+    order = min(order, len(text))
     orders = []
     for length in range(2, order + 1):
         keys = _histories(text[:-1], length - 1)[length - 2 :]
@@ -129,8 +129,10 @@ def count_tokens(ids: NDArray[np.unsignedinteger], order: int, size: int) -> Tok
 
 
 def _discounted(counts: Ints) -> tuple[NDArray[np.float64], float]:
-    """Return shares of the counts less their discount, and what the discounts leave over."""
-    discount, total = _discount(counts), max(1, int(counts.sum()))
+    """Return shares of the counts less their discount, and what the discounts leave over: all, where nothing counts."""
+    discount, total = _discount(counts), int(counts.sum())
+    if not total:
+        return np.zeros(len(counts)), 1.0
     return np.maximum(counts - discount, 0) / total, discount * np.count_nonzero(counts) / total
 
 
@@ -204,7 +206,11 @@ def _blend(orders: tuple[Order, ...], found: list[Ints], owned: NDArray[np.bool_
 
 @njit(cache=True)
 def _add(
-    counted: Arrays, found: Ints, owned: NDArray[np.bool_], labels: Ints, made: tuple[NDArray[np.int32], Any, Any, Ints]
+    counted: Arrays,
+    found: Ints,
+    owned: NDArray[np.bool_],
+    labels: Ints,
+    made: tuple[NDArray[np.int32], Floats, NDArray[np.float64], Ints],
 ) -> None:
     """Add one order's shares of what is left at each place, and leave less."""
     starts, followers, counts, totals, discount = counted

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -18,10 +18,21 @@ from torch import Tensor
 class Predictions(Protocol):
     """Distributions at N places: `rest` times a distribution common to all, and `shares` added to single ids."""
 
-    starts: NDArray[np.int64]
-    tokens: NDArray[np.int32]
-    shares: NDArray[np.float32]
-    rest: NDArray[np.float32]
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """First entry of each place, and the number of entries after the last, `N + 1`."""
+
+    @property
+    def tokens(self) -> NDArray[np.int32]:
+        """Ids of the entries."""
+
+    @property
+    def shares(self) -> NDArray[np.float32]:
+        """Probabilities of the entries."""
+
+    @property
+    def rest(self) -> NDArray[np.float32]:
+        """Probability left to the common distribution, `N`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +45,7 @@ class Counted:
         share: Share of the counts in what is taught, in (0, 1]; 1 where no model teaches.
     """
 
-    left_out: Callable[[NDArray[np.int64], NDArray[np.int64]], Any]
+    left_out: Callable[[NDArray[np.int64], NDArray[np.int64]], Predictions]
     base: NDArray[np.float32]
     share: float
 
@@ -57,7 +68,16 @@ class Counted:
 
 @dataclass(frozen=True, slots=True)
 class CountedBatch:
-    """The counts' distributions at the places of a batch, `B x T` in one row."""
+    """The counts' distributions at the places of a batch, `B x T` in one row of N; see `Predictions`.
+
+    Attributes:
+        starts: First entry of each place, and the number of entries after the last, `N + 1`.
+        tokens: Ids of the entries.
+        shares: Probabilities of the entries.
+        rest: Probability left to `base`, `N`; 0, like all else, where nothing is taught.
+        base: Distribution common to all places, `V`.
+        share: Share of the counts beside a model.
+    """
 
     starts: Tensor
     tokens: Tensor

@@ -25,8 +25,6 @@ PROMPT_TOKENS = 60
 """Assumed length of a prompt."""
 PROBE_TOKENS = 550
 """Assumed tokens of one item of each task of the in-context probe, with and without its demonstration."""
-FORWARD_FRACTION = 1.0
-"""Share of the machine's training speed that scoring reaches."""
 STEP_SECONDS = 0.024
 """Least time of one generation step, whatever the model's size."""
 
@@ -55,7 +53,7 @@ def estimate(config: EvalConfig, counts: Mapping[str, Counts], machine: Machine)
     generated += sum(n * (config.translation[k].max_new_tokens + PROMPT_TOKENS) for k, n in asked_more.items())
     steps = sum(config.generation[k].max_new_tokens * -(-n // (4 * config.batch)) for k, n in asked.items())
     steps += sum(config.translation[k].max_new_tokens * -(-n // (4 * config.batch)) for k, n in asked_more.items())
-    speed = FORWARD_FRACTION * machine.teraflops * 1e12
+    speed = machine.teraflops * 1e12
     seconds = START_SECONDS + 2 * model.parameters * (tokens + generated) / speed + STEP_SECONDS * steps
     width = 4 if config.dtype == "float32" else 2
     logits = 4 * model.rows * min(config.max_length, 1024)
